@@ -1,0 +1,1 @@
+"""OSTrack and DropTrack: one-stream ViT trackers with early candidate elimination."""

@@ -1,0 +1,1 @@
+"""What trackers share: boxes, crops, ViT blocks, video input and output, safe checkpoints, a training loop."""

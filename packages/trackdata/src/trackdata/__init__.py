@@ -1,0 +1,1 @@
+"""Tracking data in (datasets, sampling, synthetic video) and numbers out (evaluation, reports)."""
