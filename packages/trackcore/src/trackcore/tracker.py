@@ -1,8 +1,8 @@
 """What a tracker is, and where trackers are found by name.
 
-A tracker is any object with ``init(frame, box)`` and ``update(frame) -> Prediction``. Frames are RGB ``uint8`` arrays of
-shape ``(H, W, 3)``; boxes are ``(x, y, w, h)`` in pixels, top-left corner plus size, continuous coordinates. Nothing here
-imports torch, so that listing trackers stays cheap.
+A tracker is any object with ``init(frame, box)`` and ``update(frame) -> Prediction``. Frames are RGB ``uint8``
+arrays of shape ``(H, W, 3)``; boxes are ``(x, y, w, h)`` in pixels, top-left corner plus size, continuous coordinates.
+Nothing here imports torch, so that listing trackers stays cheap.
 """
 
 from __future__ import annotations
