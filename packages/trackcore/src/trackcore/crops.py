@@ -1,13 +1,13 @@
 """Square context crops around a target, and the mapping of boxes into and out of them.
 
-The crop is the one the published one-stream trackers cut, in training and in tracking, down to its rounding: weights learned
-on it expect it. Boxes are ``x, y, w, h`` in pixels of the frame (float64); S is the side of the resized crop in pixels and
-``scale`` is S divided by the side of the window that was cut.
+The crop is the one the published one-stream trackers cut, in training and in tracking, down to its rounding: weights
+learned on it expect it. Boxes are ``x, y, w, h`` in pixels of the frame (float64); S is the side of the resized crop
+in pixels and ``scale`` is S divided by the side of the window that was cut.
 
-Three details look like slips and are kept because published numbers depend on them: the window's corner is rounded half to
-even and the rounding is not undone when boxes are mapped back; with ``published_border`` a window that reaches the right or
-bottom edge loses the frame's last column or row to padding; annotations are centred on (S - 1) / 2 while decoded boxes are
-centred on S / 2.
+Three details look like slips and are kept because published numbers depend on them: the window's corner is rounded
+half to even and the rounding is not undone when boxes are mapped back; with ``published_border`` a window that
+reaches the right or bottom edge loses the frame's last column or row to padding; annotations are centred on (S - 1) /
+2 while decoded boxes are centred on S / 2.
 """
 
 from __future__ import annotations
@@ -94,6 +94,19 @@ def _padded_cells(start: int, side: int, span: tuple[int, int], size: int) -> np
     return cv2.resize(padded, (1, size), interpolation=cv2.INTER_LINEAR)[:, 0] > 0
 
 
+def _resize_mask(mask: np.ndarray, size: int) -> np.ndarray:
+    """Bilinear resize in floating point, pixel centres at half integers: OpenCV rounds its coefficients too
+    coarsely."""
+    side = len(mask)
+    position = (np.arange(size, dtype=np.float32) + np.float32(0.5)) * np.float32(side / size) - np.float32(0.5)
+    position = np.clip(position, 0, side - 1)
+    lower = position.astype(np.int64)
+    upper = np.minimum(lower + 1, side - 1)
+    weight = position - lower.astype(np.float32)
+    rows = mask[lower] + (mask[upper] - mask[lower]) * weight[:, None]
+    return rows[:, lower] + (rows[:, upper] - rows[:, lower]) * weight
+
+
 def crop(
     image: np.ndarray,
     box: np.ndarray,
@@ -128,19 +141,20 @@ def crop(
                 rows[0] - window.top : rows[1] - window.top,
                 columns[0] - window.left : columns[1] - window.left,
             ] = source[rows[0] : rows[1], columns[0] : columns[1]]
-        return cv2.resize(canvas, (size, size), interpolation=cv2.INTER_LINEAR)
+        return canvas
 
-    # A resized pixel is padding when any pixel it mixes is, and bilinear weights are separable: two 1-d resizes suffice.
+    # A resized pixel is padding when any pixel it mixes is, and bilinear weights are separable: two 1-d resizes
+    # suffice.
     padding = (
         _padded_cells(window.top, window.side, rows, size)[:, None]
         | _padded_cells(window.left, window.side, columns, size)[None, :]
     )
     return Crop(
-        image=cut(image),
+        image=cv2.resize(cut(image), (size, size), interpolation=cv2.INTER_LINEAR),
         padding=padding,
         scale=size / window.side,
         window=window,
-        mask=None if mask is None else cut(np.ascontiguousarray(mask, dtype=np.float32)),
+        mask=None if mask is None else _resize_mask(cut(mask.astype(np.float32)), size),
     )
 
 
@@ -153,8 +167,8 @@ def box_in_crop(box: np.ndarray, reference: np.ndarray, scale: float, size: int)
         size: S.
 
     Returns:
-        ``(4,)`` float64 x, y, w, h divided by S. The reference's centre lies at (S - 1) / 2 whatever the rounding of the
-        window's corner was.
+        ``(4,)`` float64 x, y, w, h divided by S. The reference's centre lies at (S - 1) / 2 whatever the rounding of
+        the window's corner was.
     """
     box, reference = np.asarray(box, np.float64), np.asarray(reference, np.float64)
     centre = (size - 1) / 2 + (box[:2] + 0.5 * box[2:] - reference[:2] - 0.5 * reference[2:]) * scale
