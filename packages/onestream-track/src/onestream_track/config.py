@@ -1,0 +1,99 @@
+"""What a one-stream tracker is made of: frozen dataclasses that recipes fill in. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+TemplateRange = Literal["ALL", "CTR_POINT", "CTR_REC", "GT_BOX"]
+Concatenation = Literal["direct", "template_central", "partition"]
+
+
+@dataclass(frozen=True)
+class EliminationConfig:
+    """Early candidate elimination (ECE, OSTrack section 3.3).
+
+    Attributes:
+        layers: zero-based blocks after whose attention search tokens are dropped; empty switches elimination off.
+        keep: share of the search tokens each of these blocks keeps.
+        template_range: which template tokens vote. ``CTR_POINT`` is one token at the centre (up-left of it on even
+            grids, as published), ``CTR_REC`` the 2 x 2 tokens around it, ``ALL`` every one, ``GT_BOX`` those the
+            target's box touches, per sample.
+        start_epoch, warm_epochs: in training everything is kept before ``start_epoch``; then the rate falls along a
+            cosine for ``warm_epochs`` epochs.
+    """
+
+    layers: tuple[int, ...] = ()
+    keep: tuple[float, ...] = ()
+    template_range: TemplateRange = "CTR_POINT"
+    start_epoch: int = 20
+    warm_epochs: int = 80
+
+    def __post_init__(self) -> None:
+        if len(self.layers) != len(self.keep):
+            raise ValueError(f"elimination has {len(self.layers)} layers but {len(self.keep)} keep ratios")
+        if any(not 0 < ratio <= 1 for ratio in self.keep):
+            raise ValueError(f"keep ratios must lie in (0, 1], got {self.keep}")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Sizes of the network and of the crops it sees.
+
+    Attributes:
+        width, depth, heads, mlp_ratio: of the ViT; the defaults are ViT-B.
+        stride: side of a patch in pixels. 16 x 16 pre-trained kernels are resized when it differs.
+        stem: how pixels become tokens: ``linear`` (one convolution, as published) or ``convolutional`` (a stack of
+            3 x 3 convolutions of stride 2, "Early Convolutions Help Transformers See Better", 2021), which learns
+            faster from scratch.
+        template_size, search_size: sides S of the two crops in pixels.
+        template_factor, search_factor: side of the window that is cut relative to sqrt(w h) of the box.
+        elimination: early candidate elimination.
+        frame_identity: learned vectors that tell template from search tokens, added before the first block (DropTrack).
+        segments: the same idea as an option of OSTrack (no published model uses it).
+        concatenation: how template and search tokens are put in line.
+        head_channels: width of the first layer of the head.
+        drop_path: stochastic depth of the last block.
+        position_grid: side of the pre-training position table the two tables are resampled from.
+    """
+
+    width: int = 768
+    depth: int = 12
+    heads: int = 12
+    mlp_ratio: float = 4.0
+    stride: int = 16
+    stem: Literal["linear", "convolutional"] = "linear"
+    template_size: int = 128
+    search_size: int = 256
+    template_factor: float = 2.0
+    search_factor: float = 4.0
+    elimination: EliminationConfig = field(default_factory=EliminationConfig)
+    frame_identity: bool = False
+    segments: bool = False
+    concatenation: Concatenation = "direct"
+    head_channels: int = 256
+    drop_path: float = 0.1
+    position_grid: int = 14
+
+    def __post_init__(self) -> None:
+        for name in ("template_size", "search_size"):
+            if getattr(self, name) % self.stride:
+                raise ValueError(f"{name} {getattr(self, name)} is not a multiple of the stride {self.stride}")
+        if self.elimination.layers:
+            if self.concatenation != "direct":
+                raise ValueError(
+                    f"elimination needs the template tokens first: concatenation {self.concatenation!r} cannot be "
+                    "combined with it, use 'direct'"
+                )
+            if max(self.elimination.layers) >= self.depth or min(self.elimination.layers) < 0:
+                raise ValueError(f"elimination layers {self.elimination.layers} must lie in 0..{self.depth - 1}")
+
+    @property
+    def template_grid(self) -> int:
+        """Side of the template in tokens."""
+        return self.template_size // self.stride
+
+    @property
+    def search_grid(self) -> int:
+        """Side F of the search region in tokens, and of the head's maps."""
+        return self.search_size // self.stride

@@ -1,0 +1,267 @@
+"""The one-stream network: a ViT over template and search tokens together, and a centre head.
+
+"Joint Feature Learning and Relation Modeling for Tracking: A One-Stream Framework" (OSTrack, ECCV 2022); with the two
+frame-identity vectors it is DropTrack ("DropMAE", CVPR 2023). State-dict names are the published ones, so checkpoints
+load by name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from timm.layers import PatchEmbed
+from torch import Tensor, nn
+
+from onestream_track.config import ModelConfig
+from onestream_track.elimination import centre_rows, eliminate, keep_count, rank, restore
+from onestream_track.heads import CenterHead, Maps, decode, find_peak
+from trackcore.positions import resample_grid
+from trackcore.vit import Block, attention_rows, drop_path_rates, init_linear
+
+
+@dataclass(frozen=True)
+class Features:
+    """Output of the backbone.
+
+    Attributes:
+        tokens: ``(B, Lz + Lx, C)`` normalised, template first; eliminated search tokens are exact zeros.
+        removed: per elimination block the original search indices it dropped, ``(B, k)`` int64 in ranking order; blocks
+            that dropped nothing are left out.
+        kept: ``(B, n)`` original indices of the search tokens that reached the last block, None without elimination.
+        attention: ``(B, heads, N, N)`` of the last block when it was asked for.
+    """
+
+    tokens: Tensor
+    removed: tuple[Tensor, ...] = ()
+    kept: Tensor | None = None
+    attention: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Output:
+    """Output of the network: maps of the head, boxes ``(B, 4)`` cx, cy, w, h at the peak of the score, and features."""
+
+    maps: Maps
+    boxes: Tensor
+    features: Features
+
+
+class ConvolutionalStem(nn.Module):
+    """3x3 convolutions of stride 2 down to the patch grid, then a 1x1 ("Early Convolutions Help Transformers See
+    Better")."""
+
+    def __init__(self, stride: int, width: int):
+        super().__init__()
+        steps = stride.bit_length() - 1
+        if stride != 1 << steps or steps < 1:
+            raise ValueError(f"a convolutional stem needs a stride that is a power of two, got {stride}")
+        layers: list[nn.Module] = []
+        channels = 3
+        for step in range(steps):
+            grown = max(width >> (steps - step), 16)
+            layers += [nn.Conv2d(channels, grown, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(grown), nn.ReLU()]
+            channels = grown
+        self.layers = nn.Sequential(*layers)
+        self.proj = nn.Conv2d(channels, width, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """``(B, 3, S, S)`` to ``(B, (S / stride)^2, C)``, row-major."""
+        return self.proj(self.layers(images)).flatten(2).transpose(1, 2)
+
+
+class Backbone(nn.Module):
+    """ViT over the concatenated tokens of template and search region."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, width))  # never used; part of published checkpoints
+        # The pre-training's table: only the source of the two tables below.
+        self.pos_embed = nn.Parameter(torch.zeros(1, config.position_grid**2 + 1, width))
+        if config.frame_identity:
+            self.temporal_pos_embed_x = nn.Parameter(torch.randn(1, 1, width))
+            self.temporal_pos_embed_z = nn.Parameter(torch.randn(1, 1, width))
+        self.pos_embed_z = nn.Parameter(torch.zeros(1, config.template_grid**2, width))
+        self.pos_embed_x = nn.Parameter(torch.zeros(1, config.search_grid**2, width))
+        if config.segments:
+            self.template_segment_pos_embed = nn.Parameter(torch.zeros(1, 1, width))
+            self.search_segment_pos_embed = nn.Parameter(torch.zeros(1, 1, width))
+        if config.stem == "convolutional":
+            self.patch_embed = ConvolutionalStem(config.stride, width)
+        else:
+            self.patch_embed = PatchEmbed(
+                img_size=None, patch_size=config.stride, embed_dim=width, strict_img_size=False
+            )
+        rates = drop_path_rates(config.drop_path, config.depth)
+        self.blocks = nn.ModuleList(
+            Block(width, config.heads, mlp_ratio=config.mlp_ratio, drop_path=rate) for rate in rates
+        )
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self._init_weights()
+        rows = [] if config.elimination.template_range == "GT_BOX" else self._voters()
+        self.register_buffer("voters", torch.tensor(rows, dtype=torch.long), persistent=False)
+
+    def _voters(self) -> list[int]:
+        return centre_rows(self.config.elimination.template_range, self.config.template_grid)
+
+    def _init_weights(self) -> None:
+        self.blocks.apply(init_linear)
+        for name in ("cls_token", "pos_embed", "template_segment_pos_embed", "search_segment_pos_embed"):
+            if (parameter := getattr(self, name, None)) is not None:
+                nn.init.trunc_normal_(parameter, std=0.02)
+        self.rebuild_position_tables()
+
+    @torch.no_grad()
+    def rebuild_position_tables(self) -> None:
+        """Resample ``pos_embed`` to the template and to the search grid (after loading pre-training weights)."""
+        grid = (self.config.position_grid,) * 2
+        for table, side in ((self.pos_embed_z, self.config.template_grid), (self.pos_embed_x, self.config.search_grid)):
+            table.copy_(resample_grid(self.pos_embed[:, 1:], grid, (side, side)))
+
+    def embed(self, template: Tensor, search: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens ``(B, Lz, C)`` and ``(B, Lx, C)`` of normalised crops, positions added."""
+        z = self.patch_embed(template) + self.pos_embed_z
+        x = self.patch_embed(search) + self.pos_embed_x
+        if self.config.frame_identity:
+            z, x = z + self.temporal_pos_embed_z, x + self.temporal_pos_embed_x
+        if self.config.segments:
+            z, x = z + self.template_segment_pos_embed, x + self.search_segment_pos_embed
+        return z, x
+
+    def _concatenate(self, z: Tensor, x: Tensor) -> Tensor:
+        if self.config.concatenation == "template_central":
+            half = x.shape[1] // 2
+            return torch.cat([x[:, :half], z, x[:, half:]], dim=1)
+        if self.config.concatenation == "partition":
+            z = _partition(z, self.config.template_grid)
+        return torch.cat([z, x], dim=1)
+
+    def _template_first(self, tokens: Tensor) -> Tensor:
+        if self.config.concatenation != "template_central":
+            return tokens
+        z, x = self.config.template_grid**2, self.config.search_grid**2
+        half = x // 2
+        return torch.cat([tokens[:, half : half + z], tokens[:, :half], tokens[:, half + z :]], dim=1)
+
+    def forward(
+        self,
+        template: Tensor,
+        search: Tensor,
+        *,
+        template_mask: Tensor | None = None,
+        keep_rate: float | None = None,
+        return_attention: bool = False,
+    ) -> Features:
+        """Tokens of both crops; arguments as in :meth:`OneStreamNetwork.forward`."""
+        z, x = self.embed(template, search)
+        tokens = self._concatenate(z, x)
+        elimination = self.config.elimination
+        ratios = dict(zip(elimination.layers, elimination.keep, strict=True))
+        indices = torch.arange(x.shape[1], device=x.device).expand(x.shape[0], -1)
+        removed: list[Tensor] = []
+        attention = None
+        for number, block in enumerate(self.blocks):
+            if return_attention and number == len(self.blocks) - 1:
+                queries, keys, _ = block.attn.heads_of(block.norm1(tokens))
+                attention = attention_rows(queries, keys)
+            count = indices.shape[1]
+            keep = count
+            if number in ratios:
+                keep = min(count, keep_count(count, ratios[number] if keep_rate is None else keep_rate))
+            if keep == count:
+                tokens = block(tokens)
+                continue
+            tokens, order = self._attend_and_rank(block, tokens, count, template_mask)
+            tokens, indices, dropped = eliminate(tokens, indices, order, keep)
+            removed.append(dropped)
+            tokens = block.transform(tokens)
+        tokens = self._template_first(self.norm(tokens))
+        if not removed:
+            return Features(tokens, kept=indices if ratios else None, attention=attention)
+        length = z.shape[1]
+        grid = restore(tokens[:, length:], indices, x.shape[1])
+        return Features(torch.cat([tokens[:, :length], grid], dim=1), tuple(removed), indices, attention)
+
+    def _attend_and_rank(
+        self, block: Block, tokens: Tensor, count: int, template_mask: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Attention half of a block, and the ranking of its ``count`` search tokens by the voting template tokens."""
+        queries, keys, values = block.attn.heads_of(block.norm1(tokens))
+        attended = block.attn.merge(F.scaled_dot_product_attention(queries, keys, values))
+        template = tokens.shape[1] - count
+        if template_mask is not None:
+            voters = queries[:, :, :template]
+        elif self.voters.numel():
+            voters = queries[:, :, self.voters]
+        else:
+            raise ValueError("elimination with template range GT_BOX needs template_mask (elimination.box_mask)")
+        rows = attention_rows(voters, keys)[..., template:]
+        return tokens + block.drop_path(attended), rank(rows, template_mask)
+
+
+def _partition(template: Tensor, side: int) -> Tensor:
+    """Template tokens as a wide strip: the lower half of the grid moves beside the upper half.
+
+    Odd grids get a row of zeros at the top first. ``(B, side^2, C)`` to ``(B, w * 2 side, C)`` with w = ceil(side / 2).
+    """
+    window = (side + 1) // 2
+    grid = template.unflatten(1, (side, side))
+    grid = F.pad(grid, (0, 0, 0, 0, 2 * window - side, 0))
+    return torch.cat([grid[:, :window], grid[:, window:]], dim=2).flatten(1, 2)
+
+
+class OneStreamNetwork(nn.Module):
+    """Backbone and head.
+
+    Args:
+        config: sizes; see :class:`onestream_track.config.ModelConfig`.
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.config = config
+        self.backbone = Backbone(config)
+        self.box_head = CenterHead(config.width, config.head_channels)
+
+    def forward(
+        self,
+        template: Tensor,
+        search: Tensor,
+        *,
+        template_mask: Tensor | None = None,
+        keep_rate: float | None = None,
+        return_attention: bool = False,
+    ) -> Output:
+        """Locate the template's target in the search region.
+
+        Args:
+            template: ``(B, 3, Sz, Sz)`` normalised crop.
+            search: ``(B, 3, Sx, Sx)`` normalised crop.
+            template_mask: ``(B, Lz)`` bool, template tokens that vote in the elimination; None takes those of the
+                configured template range.
+            keep_rate: replaces every elimination ratio (training); 1 or more keeps all tokens.
+            return_attention: also compute the full attention map of the last block (slow).
+
+        Returns:
+            Maps and boxes in float32, normalised to the search crop.
+        """
+        precision = self.backbone.norm.weight.dtype
+        features = self.backbone(
+            template.to(precision),
+            search.to(precision),
+            template_mask=template_mask,
+            keep_rate=keep_rate,
+            return_attention=return_attention,
+        )
+        side = self.config.search_grid
+        grid = features.tokens[:, -side * side :].transpose(1, 2).unflatten(2, (side, side))
+        maps = self.box_head(grid.to(self.box_head.conv5_ctr.weight.dtype))
+        return Output(maps, decode(maps, find_peak(maps.score).index), features)
+
+
+def build(config: ModelConfig) -> OneStreamNetwork:
+    """A network with fresh weights."""
+    return OneStreamNetwork(config)
