@@ -1,0 +1,139 @@
+"""The convention ``default``: every figure in one table, with the faults of the published ones left out.
+
+AO and SR are those of GOT-10k. AUC, precision and normalised precision are one-pass evaluation as ``ostrack`` has
+it, except:
+
+- frames whose annotation is NaN are left out of all curves and reported (published: hits in precision for ``uav``);
+- a frame whose target is not visible, or has an empty box, is a miss in all three curves (published: a hit in
+  normalised precision for every tag but ``lasot``); ``visible_only`` leaves such frames out instead;
+- a result of the wrong length is refused unless ``lengths`` says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from trackdata.evaluation.conventions.got10k import average_overlap
+from trackdata.evaluation.curves import PIXELS, RELATIVE, count_above, count_within, share, steps
+from trackdata.evaluation.overlap import (
+    center_distance,
+    continuous_overlap,
+    inclusive_overlap,
+    relative_center_distance,
+)
+from trackdata.evaluation.records import PredictionError, Track, Truth, check_prediction
+from trackdata.evaluation.scores import Repairs, SequenceScores, frame_rate
+
+_MISS = np.array([-1e9, -1e9, 0.0, 0.0])  # a box that hits nothing under any threshold
+
+
+@dataclass(frozen=True)
+class Default:
+    """All figures of one-pass evaluation, without published faults.
+
+    Attributes:
+        visible_only: divide by the frames whose target is visible and has a box, instead of all annotated frames.
+        lengths: what to do with a result of the wrong length: ``error``; ``pad`` it with misses, or cut what is too
+            much; ``truncate`` result and annotation to the shorter of the two.
+    """
+
+    visible_only: bool = False
+    lengths: Literal["error", "pad", "truncate"] = "error"
+
+    def __post_init__(self) -> None:
+        if self.lengths not in ("error", "pad", "truncate"):
+            raise ValueError(f"lengths is 'error', 'pad' or 'truncate', got {self.lengths!r}")
+
+    @property
+    def name(self) -> str:
+        return "default/visible-only" if self.visible_only else "default"
+
+    @property
+    def description(self) -> str:
+        return (
+            "AO and SR as on GOT-10k (first frame left out, frames pooled); AUC and both precisions as one-pass "
+            "evaluation (first frame counts, sequences weigh the same). Frames without annotation are left out; frames "
+            "whose target is not visible " + ("are left out too." if self.visible_only else "count as missed.")
+        )
+
+    @cached_property
+    def thresholds(self) -> Mapping[str, np.ndarray]:
+        return {"success": steps(0.05), "precision": PIXELS, "norm_precision": RELATIVE}
+
+    def score(self, runs: Sequence[Track], truth: Truth) -> SequenceScores:
+        """Scores of one sequence; several runs are averaged."""
+        fitted = [self._fit(track, truth) for track in runs]
+        truth = fitted[0][1]
+        predictions = [boxes for boxes, _, _ in fitted]
+        found = truth.annotated & truth.sized
+        if truth.visible is not None:
+            found = found & np.asarray(truth.visible, dtype=bool)
+        total = int(found.sum() if self.visible_only else truth.annotated.sum())
+        each = [self._curves(boxes, truth, found, total) for boxes in predictions]
+        curves = {name: np.mean([run[name] for run in each], axis=0) for name in self.thresholds}
+        overlaps, weights = average_overlap(np.concatenate([_covered_overlaps(boxes, truth) for boxes in predictions]))
+        rate, seconds = frame_rate(runs)
+        return SequenceScores(
+            name=truth.name,
+            frames=len(truth),
+            scored=total,
+            absent=int(truth.gone.sum()),
+            unannotated=int((~truth.annotated).sum()),
+            values=overlaps
+            | {
+                "AUC": float(curves["success"].mean()),
+                "P": float(curves["precision"][20]),
+                "P_norm": float(curves["norm_precision"][20]),
+                "fps": rate,
+            },
+            curves=curves,
+            weights=weights | {"fps": seconds},
+            runs=len(runs),
+            repairs=sum((repairs for _, _, repairs in fitted), Repairs()),
+        )
+
+    def _curves(self, boxes: np.ndarray, truth: Truth, found: np.ndarray, total: int) -> dict[str, np.ndarray]:
+        predicted, annotated = boxes[found], truth.boxes[found]
+        return {
+            "success": share(count_above(inclusive_overlap(predicted, annotated), self.thresholds["success"]), total),
+            "precision": share(count_within(center_distance(predicted, annotated), PIXELS), total),
+            "norm_precision": share(count_within(relative_center_distance(predicted, annotated), RELATIVE), total),
+        }
+
+    def _fit(self, track: Track, truth: Truth) -> tuple[np.ndarray, Truth, Repairs]:
+        """Predicted boxes and annotation of the same length, the first box the annotated one."""
+        boxes = check_prediction(track.boxes, truth)
+        excess = len(boxes) - len(truth)
+        if excess and self.lengths == "error":
+            raise PredictionError(
+                f"{truth.name}: {len(boxes)} predicted boxes for {len(truth)} frames; track it again, "
+                "or score with lengths='pad' or lengths='truncate'"
+            )
+        if excess < 0 and self.lengths == "truncate":
+            truth = _shortened(truth, len(boxes))
+        fitted = np.tile(_MISS, (len(truth), 1))
+        kept = min(len(boxes), len(truth))
+        fitted[:kept] = boxes[:kept]
+        if truth.annotated[0]:
+            fitted[0] = truth.boxes[0]
+        padded = max(-excess, 0) if self.lengths == "pad" else 0
+        return fitted, truth, Repairs(padded=padded, cut=max(excess, 0))
+
+
+def _covered_overlaps(boxes: np.ndarray, truth: Truth) -> np.ndarray:
+    """GOT-10k overlaps of the frames that show some of an annotated target, the first frame left out."""
+    overlaps = continuous_overlap(boxes, truth.boxes, truth.frame_size)
+    return overlaps[1:][(truth.covered & truth.annotated)[1:]]
+
+
+def _shortened(truth: Truth, length: int) -> Truth:
+    flags = {
+        label: None if getattr(truth, label) is None else getattr(truth, label)[:length]
+        for label in ("visible", "absent", "cover")
+    }
+    return replace(truth, boxes=truth.boxes[:length], **flags)

@@ -1,0 +1,152 @@
+"""What is scored against what: the annotation of a sequence and a tracker's run over it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from trackdata.sequences import Sequence
+
+
+class PredictionError(ValueError):
+    """Predicted boxes cannot be scored; the message names the sequence and the frame."""
+
+
+class TruthError(ValueError):
+    """Annotations do not allow scoring under the chosen convention; the message names the sequence."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The annotation of one sequence.
+
+    Attributes:
+        name: the sequence.
+        boxes: ``(N, 4)`` float64 x, y, w, h in pixels; NaN or no area where there is no box.
+        visible: ``(N,)`` bool or None when the dataset does not say.
+        absent: ``(N,)`` bool, the dataset marks the target as gone; None when it does not say.
+        cover: ``(N,)`` numbers, visible eighths of the target (GOT-10k); None when the dataset does not say.
+        frame_size: (width, height) in pixels, or None when not known.
+    """
+
+    name: str
+    boxes: np.ndarray
+    visible: np.ndarray | None = None
+    absent: np.ndarray | None = None
+    cover: np.ndarray | None = None
+    frame_size: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        boxes = np.asarray(self.boxes, dtype=np.float64)
+        if boxes.ndim != 2 or boxes.shape[1] != 4 or len(boxes) == 0:
+            raise TruthError(f"{self.name}: annotations must be (N, 4) boxes with N > 0, got shape {boxes.shape}")
+        object.__setattr__(self, "boxes", boxes)
+        for label in ("visible", "absent", "cover"):
+            flags = getattr(self, label)
+            if flags is not None and np.shape(flags) != (len(boxes),):
+                raise TruthError(f"{self.name}: {label} has shape {np.shape(flags)} for {len(boxes)} boxes")
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    @classmethod
+    def of(cls, sequence: Sequence) -> Truth:
+        """The annotation of ``sequence``. Reads one frame when the dataset does not record the frame size.
+
+        Raises:
+            TruthError: not every frame is annotated, as in test sets that publish the first box only.
+        """
+        if len(sequence.boxes) != len(sequence.frames):
+            raise TruthError(
+                f"{sequence.name}: {len(sequence.boxes)} of {len(sequence.frames)} frames are annotated, "
+                "so it cannot be scored here; pack the results for the benchmark's server instead"
+            )
+        return cls(
+            name=sequence.name,
+            boxes=sequence.boxes,
+            visible=sequence.visible,
+            absent=sequence.absent,
+            cover=sequence.attributes.get("cover"),
+            frame_size=_frame_size(sequence),
+        )
+
+    @cached_property
+    def annotated(self) -> np.ndarray:
+        """``(N,)`` bool: the row holds no NaN."""
+        return ~np.isnan(self.boxes).any(axis=1)
+
+    @cached_property
+    def sized(self) -> np.ndarray:
+        """``(N,)`` bool: width and height are positive."""
+        return (self.boxes[:, 2] > 0) & (self.boxes[:, 3] > 0)
+
+    @cached_property
+    def covered(self) -> np.ndarray:
+        """``(N,)`` bool: some of the target shows, by the cover labels, else by the absence flags, else always."""
+        if self.cover is not None:
+            return np.asarray(self.cover) > 0
+        if self.absent is not None:
+            return ~np.asarray(self.absent, dtype=bool)
+        return np.ones(len(self), dtype=bool)
+
+    @cached_property
+    def gone(self) -> np.ndarray:
+        """``(N,)`` bool: frames without the target, by flag or by an empty or missing box."""
+        missing = ~self.sized
+        if self.absent is not None:
+            missing = missing | np.asarray(self.absent, dtype=bool)
+        return missing
+
+
+@dataclass(frozen=True)
+class Track:
+    """One run of a tracker over one sequence.
+
+    Attributes:
+        boxes: ``(M, 4)`` float64 x, y, w, h in pixels; row 0 is the box the tracker started from.
+        times: ``(M,)`` seconds spent in ``init`` (row 0) and ``update``, without decoding frames; None when not
+            recorded. Toolkits with several runs per file give ``(M, R)``.
+        scores: ``(M,)`` the tracker's confidence, NaN where it gave none; None when not recorded.
+    """
+
+    boxes: np.ndarray
+    times: np.ndarray | None = None
+    scores: np.ndarray | None = None
+
+
+def check_prediction(boxes: Any, truth: Truth) -> np.ndarray:
+    """Predicted boxes as ``(M, 4)`` float64.
+
+    Raises:
+        PredictionError: wrong shape, no rows, NaN or infinity, or a negative size; the message names the frame.
+    """
+    boxes = np.asarray(boxes, dtype=np.float64)
+    if boxes.ndim != 2 or boxes.shape[1] != 4 or len(boxes) == 0:
+        raise PredictionError(f"{truth.name}: predictions must be (M, 4) boxes with M > 0, got shape {boxes.shape}")
+    bad = ~np.isfinite(boxes).all(axis=1)
+    if bad.any():
+        frame = int(np.flatnonzero(bad)[0])
+        raise PredictionError(
+            f"{truth.name}: the box predicted for frame {frame} holds NaN or infinity ({bad.sum()} such frames); "
+            "track the sequence again"
+        )
+    negative = (boxes[:, 2:] < 0).any(axis=1)
+    if negative.any():
+        frame = int(np.flatnonzero(negative)[0])
+        raise PredictionError(
+            f"{truth.name}: the box predicted for frame {frame} has a negative size {boxes[frame].tolist()}; "
+            "boxes are x, y, w, h, not corners"
+        )
+    return boxes
+
+
+def _frame_size(sequence: Sequence) -> tuple[int, int]:
+    recorded = sequence.attributes.get("resolution")
+    if recorded is not None:
+        width, height = recorded
+        return int(width), int(height)
+    height, width = sequence.frames[0].shape[:2]
+    return int(width), int(height)

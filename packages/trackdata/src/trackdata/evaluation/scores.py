@@ -1,0 +1,291 @@
+"""Scores of one tracker on one dataset, and the one function that computes them under any convention."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from trackdata.evaluation.records import PredictionError, Track, Truth
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+# Every figure that a convention may report: shown as a percentage unless listed in PLAIN.
+METRICS: Mapping[str, str] = {
+    "AO": "average overlap over all scored frames, first frame left out (GOT-10k)",
+    "SR0.5": "share of scored frames with overlap above 0.5, first frame left out (GOT-10k)",
+    "SR0.75": "share of scored frames with overlap above 0.75, first frame left out (GOT-10k)",
+    "mAO": "average overlap, each sequence weighing the same",
+    "AUC": "mean of the success curve",
+    "OP50": "success at overlap 0.5",
+    "OP75": "success at overlap 0.75",
+    "P": "precision: centre within 20 pixels",
+    "P_norm": "normalised precision: centre within 0.2 of the target's size",
+    "P_norm_mean": "mean of the normalised precision curve from 0 to 0.5",
+    "overlap": "mean overlap over valid frames",
+    "fps": "frames per second spent in the tracker",
+}
+PLAIN = frozenset({"fps"})
+
+
+@dataclass(frozen=True)
+class Repairs:
+    """How many predicted rows a convention had to change before it could score them."""
+
+    replaced: int = 0
+    padded: int = 0
+    cut: int = 0
+
+    def __add__(self, other: Repairs) -> Repairs:
+        return Repairs(self.replaced + other.replaced, self.padded + other.padded, self.cut + other.cut)
+
+
+@dataclass(frozen=True)
+class SequenceScores:
+    """Scores on one sequence.
+
+    Attributes:
+        name: the sequence.
+        frames: annotated frames, the first one included.
+        scored: frames that count in the convention's denominator, per run.
+        absent: frames whose target is gone or has no box.
+        unannotated: frames whose annotation is NaN.
+        values: figures by name (see ``METRICS``), as fractions; NaN where nothing could be scored.
+        curves: plots by name, fractions over the convention's thresholds.
+        weights: what a figure or curve weighs in the dataset's mean; 1 when not listed.
+        runs: how many runs were averaged.
+        repairs: predicted rows that had to be changed.
+    """
+
+    name: str
+    frames: int
+    scored: int
+    absent: int
+    unannotated: int
+    values: Mapping[str, float]
+    curves: Mapping[str, np.ndarray]
+    weights: Mapping[str, float] = field(default_factory=dict)
+    runs: int = 1
+    repairs: Repairs = field(default_factory=Repairs)
+
+
+class Convention(Protocol):
+    """A named way of scoring.
+
+    Attributes:
+        name: what reports call it.
+        description: one sentence for the head of a report.
+        thresholds: the x axis of each curve.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def description(self) -> str: ...
+
+    @property
+    def thresholds(self) -> Mapping[str, np.ndarray]: ...
+
+    def score(self, runs: Sequence[Track], truth: Truth) -> SequenceScores:
+        """Scores of one or several runs over one sequence. Raises PredictionError or TruthError."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of one tracker on one dataset. Prints as a table, saves to and loads from JSON.
+
+    Attributes:
+        tracker, dataset, convention: names.
+        values: figures by name, fractions (``fps`` excepted).
+        curves: plots by name, averaged as the convention says.
+        thresholds: the x axis of each curve.
+        sequences: the same per sequence, in the dataset's order.
+        failures: sequences without a usable result, with the reason.
+    """
+
+    tracker: str
+    dataset: str
+    convention: str
+    values: Mapping[str, float]
+    curves: Mapping[str, np.ndarray]
+    thresholds: Mapping[str, np.ndarray]
+    sequences: tuple[SequenceScores, ...]
+    failures: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def frames(self) -> int:
+        """Annotated frames of all scored sequences."""
+        return sum(sequence.frames for sequence in self.sequences)
+
+    @property
+    def absent(self) -> int:
+        """Frames of all scored sequences whose target is gone."""
+        return sum(sequence.absent for sequence in self.sequences)
+
+    @property
+    def unannotated(self) -> int:
+        """Frames of all scored sequences whose annotation is NaN."""
+        return sum(sequence.unannotated for sequence in self.sequences)
+
+    @property
+    def repairs(self) -> Repairs:
+        """Predicted rows changed in all scored sequences."""
+        return sum((sequence.repairs for sequence in self.sequences), Repairs())
+
+    def save(self, path: Path) -> None:
+        """Write everything to a JSON file; NaN becomes null."""
+        content = {
+            "tracker": self.tracker,
+            "dataset": self.dataset,
+            "convention": self.convention,
+            "values": _plain(self.values),
+            "curves": _plain(self.curves),
+            "thresholds": _plain(self.thresholds),
+            "sequences": [
+                {**vars(sequence), "repairs": vars(sequence.repairs)}
+                | {label: _plain(getattr(sequence, label)) for label in ("values", "curves", "weights")}
+                for sequence in self.sequences
+            ],
+            "failures": dict(self.failures),
+        }
+        Path(path).write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Scores:
+        """Read what :meth:`save` wrote. Raises ValueError naming the file when it is something else."""
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            sequences = tuple(
+                SequenceScores(
+                    **entry
+                    | {"repairs": Repairs(**entry["repairs"])}
+                    | {"values": _numbers(entry["values"]), "curves": _arrays(entry["curves"])}
+                )
+                for entry in content["sequences"]
+            )
+            return cls(
+                **content
+                | {"sequences": sequences, "values": _numbers(content["values"])}
+                | {label: _arrays(content[label]) for label in ("curves", "thresholds")}
+            )
+        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{path} does not hold saved scores: {error}") from error
+
+    def __rich__(self) -> Table:
+        return comparison_table([self])
+
+    def __str__(self) -> str:
+        figures = ", ".join(f"{name} {show(name, value)}" for name, value in self.values.items())
+        return f"{self.tracker} on {self.dataset} ({self.convention}, {len(self.sequences)} sequences): {figures}"
+
+
+def evaluate(
+    convention: Convention,
+    tracks: Mapping[str, Track | Sequence[Track]],
+    truths: Sequence[Truth],
+    tracker: str = "tracker",
+    dataset: str = "dataset",
+    failures: Mapping[str, str] | None = None,
+) -> Scores:
+    """Score one tracker's results on a dataset.
+
+    Args:
+        convention: how to score; see ``trackdata.evaluation.conventions``.
+        tracks: for each sequence name one run, or several to be averaged as the convention does.
+        truths: the annotations, in the dataset's order.
+        failures: reasons for sequences that have no result. They are reported and left out of the means.
+
+    Raises:
+        PredictionError: a sequence has neither a result nor a reason for its absence, or boxes that cannot be scored.
+        TruthError: the annotations do not allow scoring under this convention.
+    """
+    failures = dict(failures or {})
+    scored = []
+    for truth in truths:
+        if truth.name in failures:
+            continue
+        if truth.name not in tracks:
+            raise PredictionError(
+                f"{tracker} has no result for sequence {truth.name} of {dataset}; run it, or score a dataset without it"
+            )
+        runs = tracks[truth.name]
+        scored.append(convention.score([runs] if isinstance(runs, Track) else list(runs), truth))
+    names = list(scored[0].values) if scored else []
+    return Scores(
+        tracker=tracker,
+        dataset=dataset,
+        convention=convention.name,
+        values={name: float(_mean(scored, "values", name)) for name in names},
+        curves={name: _mean(scored, "curves", name) for name in convention.thresholds} if scored else {},
+        thresholds=convention.thresholds,
+        sequences=tuple(scored),
+        failures=failures,
+    )
+
+
+def comparison_table(scores: Sequence[Scores], title: str | None = None) -> Table:
+    """A table of several trackers, one row each, for printing with rich."""
+    from rich.table import Table
+
+    first = scores[0]
+    table = Table(title=title or f"{first.dataset}, convention {first.convention}")
+    table.add_column("tracker")
+    columns = list(dict.fromkeys(name for entry in scores for name in entry.values))
+    for name in (*columns, "sequences", "failed"):
+        table.add_column(name, justify="right")
+    for entry in scores:
+        figures = [show(name, entry.values.get(name, math.nan)) for name in columns]
+        table.add_row(entry.tracker, *figures, str(len(entry.sequences)), str(len(entry.failures)))
+    return table
+
+
+def show(name: str, value: float) -> str:
+    """A figure as reports print it: percent with one decimal, rates plain, a dash for NaN."""
+    if math.isnan(value):
+        return "-"
+    return f"{value:.1f}" if name in PLAIN else f"{100 * value:.1f}"
+
+
+def frame_rate(tracks: Sequence[Track]) -> tuple[float, float]:
+    """(frames per second, seconds they took) of the updates of all runs, row 0 (``init``) left out.
+
+    The seconds are the weight that makes the dataset's figure all frames over all time. Without usable times: (NaN, 0).
+    """
+    updates = [track.times[1:].ravel() for track in tracks if track.times is not None]
+    positive = np.concatenate([seconds[seconds > 0] for seconds in updates]) if updates else np.empty(0)
+    total = float(positive.sum())
+    return (positive.size / total, total) if total else (math.nan, 0.0)
+
+
+def _mean(scored: Sequence[SequenceScores], kind: str, name: str) -> Any:
+    """Weighted mean over sequences; those that are NaN throughout or weigh nothing are left out."""
+    weights = np.array([sequence.weights.get(name, 1.0) for sequence in scored])
+    values = np.array([getattr(sequence, kind)[name] for sequence in scored])
+    usable = (weights > 0) & ~np.isnan(values.reshape(len(scored), -1)).any(axis=1)
+    if not usable.any():
+        return np.full(values.shape[1:], np.nan)
+    return np.average(values[usable], axis=0, weights=weights[usable])
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    def convert(value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            return [convert(item) for item in value.tolist()]
+        return None if isinstance(value, float) and math.isnan(value) else value
+
+    return {name: convert(value) for name, value in values.items()}
+
+
+def _numbers(values: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: math.nan if value is None else value for name, value in values.items()}
+
+
+def _arrays(values: Mapping[str, list[float | None]]) -> dict[str, np.ndarray]:
+    return {name: np.array(value, dtype=np.float64) for name, value in values.items()}
