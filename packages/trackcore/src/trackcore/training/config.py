@@ -230,12 +230,15 @@ class Task(Protocol):
         """Validation sample ``index``; only called when ``validation_samples`` is positive."""
 
     def collate(self, samples: list[Any]) -> Any:
-        """A batch of CPU tensors (nested dicts, lists or tuples of them) from samples; the loop moves it over."""
+        """A batch of CPU tensors (nested dicts, lists or tuples of them) from samples; the loop moves it over.
+
+        May be left out for torch's ``default_collate``.
+        """
 
     def losses(self, model: nn.Module, batch: Any, progress: Progress) -> dict[str, Tensor]:
         """Scalars by name; "total" is minimised, the others are logged.
 
-        ``model`` is the network as wrapped for training: call it, not its parts. Its forward pass runs in the configured
-        precision and returns float32 tensors (inside tuples, lists and dicts); this method runs outside autocast. Means
-        over the batch make accumulation and several processes equal to one large batch.
+        ``model`` is the network as wrapped for training: call it, not its parts. Its forward pass runs in the
+        configured precision and returns float32 tensors (inside tuples, lists and dicts); this method runs outside
+        autocast. Means over the batch make accumulation and several processes equal to one large batch.
         """
