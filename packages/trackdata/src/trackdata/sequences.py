@@ -1,21 +1,23 @@
 """A sequence of frames with boxes, and what a dataset of them looks like.
 
-Boxes are ``x, y, w, h`` in pixels as they stand on disk (no shift of one-based annotations: ``origin`` records the convention).
-Frame indices are zero-based.
+Boxes are ``x, y, w, h`` in pixels as they stand on disk: one-based annotations are not shifted, ``origin`` records the
+convention. Frame indices are zero-based.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence as SequenceABC
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Sequence as SequenceABC
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from trackcore.images import FrameReadError, read_image
 
-class FrameError(OSError):
-    """A frame is missing or cannot be decoded; the message names the file."""
+FrameError = FrameReadError  # a frame is missing or cannot be decoded; the message names the file
 
 
 class AnnotationError(ValueError):
@@ -23,7 +25,7 @@ class AnnotationError(ValueError):
 
 
 class Frames(Protocol):
-    """Frames of one sequence, read when asked for. ``paths`` is empty when frames are not files."""
+    """Frames of one sequence, read when asked for."""
 
     def __len__(self) -> int: ...
 
@@ -41,9 +43,37 @@ class FrameFiles:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        from trackcore.video import read_image  # OpenCV is not needed to list a dataset
-
         return read_image(self.paths[index])
+
+
+@dataclass(frozen=True)
+class NumberedFrames:
+    """Frames that are image files with consecutive numbers; holds no list of names, so large datasets stay small.
+
+    Attributes:
+        folder: where the images lie.
+        count: how many frames there are.
+        pattern: file name with one place for the number, as in ``"{:08d}.jpg"``.
+        first: number of frame 0.
+    """
+
+    folder: Path
+    count: int
+    pattern: str = "{:08d}.jpg"
+    first: int = 1
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        return tuple(self._path(index) for index in range(self.count))
+
+    def _path(self, index: int) -> Path:
+        return self.folder / self.pattern.format(self.first + index)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return read_image(self._path(range(self.count)[index]))  # range: negative indices, and IndexError beyond
 
 
 @dataclass(frozen=True)
@@ -53,9 +83,9 @@ class Sequence:
     Attributes:
         name: the sequence's official name.
         frames: N frames, read lazily.
-        boxes: ``(N, 4)`` float64 x, y, w, h; NaN or zero size where there is no box. Test sets that publish only the first
-            box have one row: ``len(boxes)`` may be 1 while ``len(frames)`` is N.
-        valid: ``(N,)`` bool, width and height are positive.
+        boxes: ``(N, 4)`` float64 x, y, w, h; NaN or zero size where there is no box. Test sets that publish only the
+            first box have one row: ``len(boxes)`` may be 1 while ``len(frames)`` is N.
+        valid: bool, one per row of ``boxes``: finite, width and height are positive.
         visible: ``(N,)`` bool, the target can be seen, as the dataset defines it; None when it does not say.
         absent: ``(N,)`` bool, the dataset says the target is not there; None when it does not say.
         origin: 0 or 1, the pixel number the annotation starts counting at.
@@ -92,6 +122,45 @@ class Dataset(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Sequence: ...
+
+
+class SequenceList:
+    """A dataset of named sequences that are read one by one when asked for.
+
+    The latest ones are kept; copies sent to other processes start with none. Safe to read from several threads.
+
+    Attributes:
+        name: what reports call the dataset.
+        still: False.
+        sequence_names: in order.
+    """
+
+    still = False
+    KEPT = 1024  # sequences; a few kilobytes each
+
+    def __init__(self, name: str, sequence_names: SequenceABC[str], read: Callable[[str], Sequence]) -> None:
+        """``read`` turns a sequence's name into the sequence; give a picklable one (no lambda)."""
+        self.name = name
+        self.sequence_names = tuple(sequence_names)
+        self._read = read
+        self._kept = lru_cache(self.KEPT)(read)
+
+    def __len__(self) -> int:
+        return len(self.sequence_names)
+
+    def __getitem__(self, index: int) -> Sequence:
+        """Sequence ``index``. Raises AnnotationError naming the file that is missing, malformed or of wrong length."""
+        return self._kept(self.sequence_names[index])
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != "_kept"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._kept = lru_cache(self.KEPT)(self._read)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}: {len(self)} sequences>"
 
 
 def find(dataset: Dataset, name: str) -> Sequence:
