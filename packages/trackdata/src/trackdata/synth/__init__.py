@@ -1,0 +1,28 @@
+"""Procedural video with exact boxes and masks, written in GOT-10k's layout or served from memory.
+
+>>> from trackdata.synth import SynthConfig, generate_sequence
+>>> sequence = generate_sequence(seed=0, split="train", index=0, config=SynthConfig(frames=10))
+>>> sequence.frame(0).shape, sequence.boxes.shape
+((240, 320, 3), (10, 4))
+"""
+
+from trackdata.synth.config import PRESETS, SynthConfig, preset
+from trackdata.synth.preview import contact_sheet, write_video
+from trackdata.synth.scene import Scene
+from trackdata.synth.sequence import SynthDataset, SynthSequence, generate_sequence
+from trackdata.synth.writer import SynthMismatchError, WriteReport, write_got10k
+
+__all__ = [
+    "PRESETS",
+    "Scene",
+    "SynthConfig",
+    "SynthDataset",
+    "SynthMismatchError",
+    "SynthSequence",
+    "WriteReport",
+    "contact_sheet",
+    "generate_sequence",
+    "preset",
+    "write_got10k",
+    "write_video",
+]

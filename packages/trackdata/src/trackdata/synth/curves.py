@@ -1,0 +1,44 @@
+"""Smooth scalar functions of time, given by explicit parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Curve:
+    """``base + slope t + sum of amplitude sin(2 pi (t / period + phase))``, with ``t`` in frames.
+
+    Sums of sinusoids are smooth, bounded, and can be evaluated at any time in any order, so that a frame can be
+    rendered without the frames before it.
+    """
+
+    base: float = 0.0
+    slope: float = 0.0
+    waves: tuple[tuple[float, float, float], ...] = ()  # amplitude, period in frames, phase in turns
+
+    def at(self, time: float | np.ndarray) -> float | np.ndarray:
+        """The value at ``time``, a number or an array of any shape."""
+        value = self.base + self.slope * time
+        for amplitude, period, phase in self.waves:
+            value = value + amplitude * np.sin(2 * np.pi * (time / period + phase))
+        return value
+
+    def shifted(self, offset: float) -> Curve:
+        """The same curve, ``offset`` higher."""
+        return Curve(self.base + offset, self.slope, self.waves)
+
+
+STILL = Curve()
+
+
+def wave(rng: np.random.Generator, amplitude: float, periods: tuple[float, float]) -> tuple[float, float, float]:
+    """A wave of the given amplitude with a random phase and a period drawn log-uniformly between ``periods`` frames."""
+    return (float(amplitude), log_uniform(rng, *periods), float(rng.uniform()))
+
+
+def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    """A number whose logarithm is uniform between those of ``low`` and ``high``."""
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))

@@ -1,0 +1,135 @@
+"""Where an object's pixels are: exact coverage of its outlines, and the annotation that follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from trackdata.synth.scene import Actor, Pose, Scene
+
+SUPERSAMPLING = 4
+_SHIFT = 4  # binary digits after the point in OpenCV's polygon corners
+
+
+@dataclass(frozen=True)
+class Silhouette:
+    """Coverage of an object's parts on the pixel grid.
+
+    Attributes:
+        left, top: image column and row of the arrays' first element; negative outside the image.
+        parts: ``(P, h, w)`` uint8 coverage of each part, 255 is full.
+        pose: where the object is.
+    """
+
+    left: int
+    top: int
+    parts: np.ndarray
+    pose: Pose
+
+    @property
+    def solid(self) -> np.ndarray:
+        """``(h, w)`` bool: pixels that some part covers by more than half."""
+        return self.parts.max(axis=0) > 127
+
+
+def silhouette(scene: Scene, actor: Actor, time: float, padding: int = 1) -> Silhouette | None:
+    """Coverage of ``actor`` at ``time``, also where it sticks out of the image; None when it is nowhere near it.
+
+    Args:
+        padding: empty pixels kept around the object.
+    """
+    pose = scene.pose(actor, time)
+    return _rasterise(scene, actor, time, pose, padding, whole=False)
+
+
+def _rasterise(scene: Scene, actor: Actor, time: float, pose: Pose, padding: int, whole: bool) -> Silhouette | None:
+    shape = actor.appearance.shape
+    outlines = [shape.corners(part, time) @ pose.matrix.T + pose.center for part in shape.parts]
+    low = np.floor(np.min([points.min(axis=0) for points in outlines], axis=0)).astype(int) - padding
+    high = np.ceil(np.max([points.max(axis=0) for points in outlines], axis=0)).astype(int) + padding
+    if not whole:
+        low, high = np.maximum(low, -padding), np.minimum(high, np.array(scene.size) + padding)
+        if (low >= high).any():
+            return None
+    width, height = (high - low).tolist()
+    parts = np.zeros((len(outlines), height, width), np.uint8)
+    for coverage, points in zip(parts, outlines, strict=True):
+        fine = np.zeros((SUPERSAMPLING * height, SUPERSAMPLING * width), np.uint8)
+        corners = np.round(((points - low) * SUPERSAMPLING - 0.5) * 2**_SHIFT).astype(np.int32)
+        cv2.fillPoly(fine, [corners], 255, shift=_SHIFT)
+        cv2.resize(fine, (width, height), dst=coverage, interpolation=cv2.INTER_AREA)
+    return Silhouette(int(low[0]), int(low[1]), parts, pose)
+
+
+def full_silhouette(scene: Scene, actor: Actor, time: float) -> Silhouette:
+    """Coverage of the whole of ``actor`` at ``time``, however far outside the image."""
+    found = _rasterise(scene, actor, time, scene.pose(actor, time), padding=1, whole=True)
+    assert found is not None  # only the clipped silhouette can be empty
+    return found
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """What is true of the target in one frame.
+
+    Attributes:
+        box: ``(4,)`` float64 x, y, w, h: the tight bounds of the target's pixels in the image, hidden ones included;
+            zeros when it is out of view. ``x`` is the first column with such a pixel and ``w`` the number of columns.
+        cover: 0 to 8, the visible share of the whole silhouette in eighths, rounded up: 0 only when nothing is visible.
+        absent: nothing is visible.
+        cut: the target sticks out of the image.
+    """
+
+    box: np.ndarray
+    cover: int
+    absent: bool
+    cut: bool
+
+
+def target_masks(scene: Scene, time: float) -> tuple[np.ndarray, np.ndarray, int]:
+    """The target's pixels at ``time``.
+
+    Returns:
+        ``(H, W)`` bool of all its pixels in the image, the same without those that something covers, and the number of
+        pixels of the whole silhouette, in and out of the image.
+    """
+    width, height = scene.size
+    target = full_silhouette(scene, scene.target, time)
+    amodal = np.zeros((height, width), bool)
+    _paste(amodal, target, target.solid)
+    visible = amodal.copy()
+    for actor in scene.above:
+        cover = silhouette(scene, actor, time)
+        if cover is not None:
+            hidden = np.zeros((height, width), bool)
+            _paste(hidden, cover, cover.solid)
+            visible &= ~hidden
+    return amodal, visible, int(np.count_nonzero(target.solid))
+
+
+def _paste(canvas: np.ndarray, where: Silhouette, values: np.ndarray) -> None:
+    height, width = canvas.shape
+    top, left = max(where.top, 0), max(where.left, 0)
+    bottom, right = min(where.top + values.shape[0], height), min(where.left + values.shape[1], width)
+    if top < bottom and left < right:
+        canvas[top:bottom, left:right] = values[
+            top - where.top : bottom - where.top, left - where.left : right - where.left
+        ]
+
+
+def annotate(scene: Scene, time: float) -> Annotation:
+    """The annotation of the frame at ``time``, from geometry alone."""
+    amodal, visible, whole = target_masks(scene, time)
+    inside, seen = int(np.count_nonzero(amodal)), int(np.count_nonzero(visible))
+    cover = -(-8 * seen // whole) if whole else 0
+    return Annotation(mask_bounds(amodal), cover, absent=seen == 0, cut=inside < whole)
+
+
+def mask_bounds(mask: np.ndarray) -> np.ndarray:
+    """Tight x, y, w, h of the true pixels of ``(H, W)`` ``mask`` as ``(4,)`` float64; zeros when there is none."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return np.zeros(4)
+    return np.array([columns[0], rows[0], columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1], np.float64)
