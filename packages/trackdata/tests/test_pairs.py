@@ -226,3 +226,18 @@ def test_colour_is_rgb():
     view = process_pair(frame, [40, 40, 20, 20], frame, [40, 40, 20, 20], PairParameters(), SMALL).template
     assert view.image[0].mean() > 2 > 0 > view.image[2].mean()
     assert cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)[0, 0] == to_gray(frame)[0, 0, 0] == 76
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"flip_convention": "both"}, {"gray_probability": 1.5}, {"flip_probability": -0.1}, {"brightness": 2}],
+)
+def test_senseless_configurations_are_refused(options):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        PairConfig(**options)
+
+
+@pytest.mark.parametrize("options", [{"size": 0}, {"factor": 0}, {"center_jitter": -1}, {"scale_jitter": -1}])
+def test_senseless_regions_are_refused(options):
+    with pytest.raises(ValueError, match="must be positive"):
+        Region(**{"size": 128, "factor": 2.0, **options})
