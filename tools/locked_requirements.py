@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Print the third-party versions of poetry.lock as pip requirements.
 
-`tools/bootstrap.sh` feeds them to `pip install --no-deps`: setting up needs the standard library and pip, and no Poetry.
+`tools/bootstrap.sh` feeds them to `pip install --no-deps`: setting up needs the standard library and pip, not Poetry.
 
     tools/locked_requirements.py                       everything, with hashes
     tools/locked_requirements.py --group trackcore     one dependency group of the root pyproject.toml

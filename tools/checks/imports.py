@@ -1,7 +1,7 @@
 """Do imports run one way, and can each package be imported with only what it declares?
 
-Read from the sources with `ast`, nothing is executed. An import is *eager* when importing its module runs it: at the top
-of the module or of a class, but not inside a function, under `if TYPE_CHECKING:` or where an ImportError is caught.
+Read from the sources with `ast`, nothing is executed. An import is *eager* when importing its module runs it: at the
+top of the module or of a class, but not inside a function, under `if TYPE_CHECKING:` or where an ImportError is caught.
 """
 
 from __future__ import annotations
