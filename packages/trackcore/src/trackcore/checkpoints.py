@@ -6,6 +6,7 @@ weights are a ``.safetensors`` file with a JSON card of the same name beside it,
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -312,7 +313,8 @@ def write_atomic(path: str | Path, writer: Callable[[BinaryIO], Any]) -> None:
         temporary.replace(path)
         _sync_folder(path.parent)
     except BaseException as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the folder itself may be what is wrong
+            temporary.unlink(missing_ok=True)
         failure = _disk_error(error)
         if failure is None:
             raise
@@ -326,9 +328,9 @@ def write_atomic(path: str | Path, writer: Callable[[BinaryIO], Any]) -> None:
 
 def _disk_error(error: BaseException | None) -> OSError | None:
     """The OSError behind ``error``: torch wraps what a file object raises in a RuntimeError of its own."""
-    while error is not None and not isinstance(error, OSError):
+    while isinstance(error, RuntimeError):
         error = error.__cause__ or error.__context__
-    return error
+    return error if isinstance(error, OSError) else None
 
 
 def _sync_folder(folder: Path) -> None:

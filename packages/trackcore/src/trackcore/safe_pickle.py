@@ -254,8 +254,18 @@ _PYTHON2_NAMES = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 _REFUSED_ROOTS = sys.stdlib_module_names | {"__builtin__", "commands", "cPickle", "torch", "numpy", "torchvision"}
 
 
-class SafeUnpickler(pickle.Unpickler):
-    """An unpickler that answers every name itself; ``storage`` turns a persistent id into a flat tensor."""
+class SafeUnpickler(pickle._Unpickler):
+    """An unpickler that answers every name itself; ``storage`` turns a persistent id into a flat tensor.
+
+    It builds on the unpickler written in Python: the one in C makes room for whatever memo index a pickle mentions, so
+    that six bytes can ask for gigabytes, and it answers extension codes from a cache without asking ``find_class``.
+    """
+
+    dispatch = {
+        code: method
+        for code, method in pickle._Unpickler.dispatch.items()
+        if code not in (pickle.EXT1[0], pickle.EXT2[0], pickle.EXT4[0])
+    }
 
     def __init__(self, file: BinaryIO, storage: Callable[[tuple], Tensor] | None = None) -> None:
         # latin1 keeps byte strings of Python 2 pickles as they are
