@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -230,15 +231,16 @@ def _background(
     ]
     sorts = [_appearance(rng, config, colors if rng.uniform() < 0.4 else None) for _ in range(int(rng.integers(4, 12)))]
     sorts += [_sibling(rng, target, rng.uniform(max(0.3, config.similarity[0]), 1.2)) for _ in range(2)]
+    canvas = (math.ceil(CANVAS * config.size[0]), math.ceil(CANVAS * config.size[1]))
     clutter = []
-    extent = CANVAS * np.array(config.size)
     for _ in range(_count(rng, config.clutter)):
-        x, y = rng.uniform(-extent / 2, extent / 2)
+        x, y = rng.uniform(-0.5, 0.5, 2) * canvas
         scale = log_uniform(rng, 0.06, 0.6) * min(config.size) / 2
         look = sorts[int(rng.integers(len(sorts)))]
         stretch, angle = Curve(rng.normal(0, 0.3)), Curve(rng.uniform(0, 2 * np.pi))
-        clutter.append(Actor(look, Curve(float(x)), Curve(float(y)), Curve(float(np.log(scale))), stretch, angle))
-    return Background(tuple(textures), str(rng.choice(LAYOUTS)), tuple(clutter), _seed(rng))
+        place = Curve(float(x)), Curve(float(y)), Curve(float(np.log(scale)))
+        clutter.append(Actor(look, *place, stretch, angle, anchored=True))
+    return Background(canvas, tuple(textures), str(rng.choice(LAYOUTS)), tuple(clutter), _seed(rng))
 
 
 def _light(rng: np.random.Generator, config: SynthConfig) -> Light:

@@ -112,12 +112,14 @@ class Background:
     """A canvas painted with large areas and standing objects.
 
     Attributes:
+        size: width and height of the canvas in pixels.
         textures: of the areas, the first one everywhere underneath.
         layout: how the others are laid over it: "patches", "horizon" or "panels".
-        clutter: standing objects, in the order they are painted; positions in pixels from the canvas centre.
+        clutter: standing objects, all anchored, in the order they are painted.
         seed: of the layout.
     """
 
+    size: tuple[int, int]
     textures: tuple[TextureSpec, ...]
     layout: str
     clutter: tuple[Actor, ...]

@@ -52,6 +52,11 @@ class ShapeSpec:
     bend: Curve = STILL
     bend_rate: float = 2.0
 
+    @property
+    def bends(self) -> bool:
+        """Whether there is any bend to undo."""
+        return self.bend != STILL
+
     def bend_at(self, y: np.ndarray, time: float) -> np.ndarray:
         """Sideways displacement at height ``y``; depends on y alone, so subtracting it undoes the bend exactly."""
         return np.asarray(self.bend.at(time) * np.sin(self.bend_rate * y + 1.0))
@@ -141,7 +146,7 @@ def sample_shape(rng: np.random.Generator, deformation: float) -> ShapeSpec:
     family = FAMILIES[str(rng.choice(list(FAMILIES)))]
     body = Part(_normalised(family(rng), aspect=float(np.exp(rng.normal(0, 0.35)))))
     limbs = [_limb(rng, deformation) for _ in range(int(rng.choice((0, 1, 2, 3), p=(0.55, 0.2, 0.15, 0.1))))]
-    wobble, bend = (), Curve()
+    wobble, bend = (), STILL
     if deformation and rng.uniform() < 0.5:
         wobble = tuple((lobes, *wave(rng, deformation * rng.uniform(0.03, 0.12), (12, 60))) for lobes in (2, 3))
     if deformation and rng.uniform() < 0.4:

@@ -84,11 +84,12 @@ def write_got10k(
         workers: processes; 1 works in this one. More start fresh interpreters, so a script must guard its entry point
             with ``if __name__ == "__main__"``.
         masks: write the visible pixels of the target as ``masks/%08d.png``, 0 and 255.
-        overwrite: remove video made with other settings instead of refusing.
+        overwrite: remove generated video made with other settings instead of refusing; other data is never removed.
         on_progress: called with the number of complete sequences and of all, in this process.
 
     Raises:
-        SynthMismatchError: a sequence in the folder was made with another seed, configuration or generator.
+        SynthMismatchError: a sequence in the folder was made with another seed, configuration or generator, or is not
+            generated at all.
         ValueError: a count below one, or a bad seed or split.
     """
     if sequences < 1 or workers < 1:
@@ -154,13 +155,16 @@ def _stamp(split: str, config: SynthConfig, seed: int, masks: bool) -> dict[str,
 
 
 def _complete(folder: Path, stamp: dict[str, Any], overwrite: bool) -> bool:
-    """Whether ``folder`` holds the sequence already. A folder without a stamp is not ours, or was never finished."""
+    """Whether ``folder`` holds the sequence already; when it holds another one, remove it or refuse."""
     if not folder.exists():
         return False
     try:
         found = json.loads((folder / STAMP).read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        found = {}
+    except (OSError, json.JSONDecodeError) as error:
+        # sequences appear with their stamp, so this one may be somebody's recorded data: never removed
+        raise SynthMismatchError(
+            f"{folder} was not written by this generator (no readable {STAMP}); choose another folder or remove it"
+        ) from error
     if found == stamp:
         return True
     if not overwrite:
@@ -174,8 +178,6 @@ def _complete(folder: Path, stamp: dict[str, Any], overwrite: bool) -> bool:
 
 def _differences(found: dict[str, Any], stamp: dict[str, Any]) -> str:
     """For example ``seed 1 instead of 0, config.frames 10 instead of 60``."""
-    if not found:
-        return f"it has no readable {STAMP}"
     there, here = _flat(found), _flat(stamp)
     keys = [key for key in sorted(there | here) if key != "digest" and there.get(key) != here.get(key)]
     return ", ".join(f"{key} {there.get(key)} instead of {here.get(key)}" for key in keys)
