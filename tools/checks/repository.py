@@ -29,8 +29,8 @@ class RepositoryError(Exception):
 class Member:
     """One package of the repository, as its own pyproject.toml describes it.
 
-    `paths` holds the path entries of `[tool.poetry.dependencies]`, resolved; `targets` the `module:name` of every
-    console script and entry point.
+    `paths` holds the path entries of `[tool.poetry.dependencies]`, resolved; `scripts` the console scripts with what
+    each runs, as `module:name`; `entry_points` the same of all other entry points.
     """
 
     folder: Path
@@ -41,7 +41,8 @@ class Member:
     dependencies: tuple[Requirement, ...]
     extras: dict[str, tuple[Requirement, ...]]
     paths: dict[str, Path]
-    targets: tuple[str, ...]
+    scripts: dict[str, str]
+    entry_points: tuple[str, ...]
 
     @property
     def source(self) -> Path:
@@ -50,6 +51,11 @@ class Member:
     @property
     def layer(self) -> int:
         return LAYERS.get(self.name, METHOD_LAYER)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The `module:name` of every console script and entry point."""
+        return (*self.scripts.values(), *self.entry_points)
 
     def requirements(self) -> Iterator[tuple[str, Requirement]]:
         """Yield every requirement with the extra it belongs to, "" for the plain ones."""
@@ -97,8 +103,7 @@ def read_member(folder: Path) -> Member:
         include = [package["include"] for package in poetry["packages"] if package.get("from") == "src"]
         if len(include) != 1:
             raise RepositoryError(f"{path}: [tool.poetry] packages must name one package from src, found {include}")
-        scripts = project.get("scripts", {}).values()
-        points = [target for group in project.get("entry-points", {}).values() for target in group.values()]
+        entry_points = [target for group in project.get("entry-points", {}).values() for target in group.values()]
         return Member(
             folder=folder.resolve(),
             name=canonicalize_name(project["name"]),
@@ -115,7 +120,8 @@ def read_member(folder: Path) -> Member:
                 for name, entry in poetry.get("dependencies", {}).items()
                 if isinstance(entry, dict) and "path" in entry
             },
-            targets=(*scripts, *points),
+            scripts=project.get("scripts", {}),
+            entry_points=tuple(entry_points),
         )
     except KeyError as error:
         raise RepositoryError(f"{path} has no {error}") from None
