@@ -101,7 +101,7 @@ def test_a_package_without_its_licence_is_found(root):
 
 def test_a_file_without_a_version_is_named(root):
     replace(root / "packages/trackcore/pyproject.toml", 'version = "0.1.0"', "")
-    with pytest.raises(RepositoryError, match="packages/trackcore/pyproject.toml has no 'version'"):
+    with pytest.raises(RepositoryError, match=r"packages/trackcore/pyproject\.toml has no 'version'"):
         read_repository(root)
 
 
@@ -193,7 +193,7 @@ IMPORTS = [
         "an extra behind a module",
         "onestream-track/src/onestream_track/tracker.py",
         "from . import x\ndef create(): ...\n",
-        "",
+        "packages/trackcore/src/trackcore/training.py:1 imports accelerate, which a plain install",
     ),
     ("a broken file", "trackcore/src/trackcore/x.py", "def f(:\n", "invalid syntax"),
     (
@@ -210,9 +210,7 @@ def test_planted_import_faults_are_found(root, path, text, message):
     write(root / "packages/onestream-track/src/onestream_track/x.py", "from trackcore import training\n")
     write(root / "packages/trackcore/src/trackcore/training.py", "import accelerate\n")
     write(root / "packages" / path, text)
-    assert (message or "packages/trackcore/src/trackcore/training.py:1 imports accelerate") in faults(
-        check_imports, root
-    )
+    assert message in faults(check_imports, root)
 
 
 @pytest.mark.parametrize(
