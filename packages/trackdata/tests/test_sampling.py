@@ -15,13 +15,11 @@ from trackdata.sampling import (
     MixtureSampler,
     SamplingError,
     TridentSampler,
-    base_candidates,
     dry_run,
     sample_generator,
-    search_candidates,
-    template_candidates,
 )
 from trackdata.sequences import AnnotationError, Sequence
+from trackdata.strategies import base_candidates, search_candidates, template_candidates
 
 VECTORS = Path(__file__).parent / "conformance"
 CAUSAL = np.load(VECTORS / "sampler_causal.npz")

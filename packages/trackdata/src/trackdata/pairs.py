@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 
 from trackcore.crops import CropError, box_in_crop, crop
-from trackdata.sampling import Draw, MixtureSampler, Reason, SamplingError, exhausted, sample_generator
+from trackdata.faults import Reason, SamplingError, exhausted
+from trackdata.sampling import Draw, MixtureSampler, sample_generator
 from trackdata.sequences import FrameError
 
 CELL = 16  # pixels a side of the cells whose padding decides about a rejection; the published value for every network
@@ -133,7 +134,7 @@ class Pair:
 
 
 class RejectedPair(ValueError):
-    """This pair must not be trained on. ``reason`` is one of :data:`trackdata.sampling.REASONS`."""
+    """This pair must not be trained on. ``reason`` is one of :data:`trackdata.faults.REASONS`."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
@@ -281,7 +282,7 @@ class PairSource:
         Returns:
             ``template`` ``(3, T, T)`` and ``search`` ``(3, S, S)`` float32; ``template_box`` and ``search_box``
             ``(4,)`` float32 x, y, w, h divided by the crop's side; ``dataset`` int64 ``()``, number of the dataset in
-            the mixture; ``faults`` int64 ``(datasets, reasons)``, see :class:`trackdata.sampling.FaultCounts`; add them
+            the mixture; ``faults`` int64 ``(datasets, reasons)``, see :class:`trackdata.faults.FaultCounts`; add them
             over samples.
 
         Raises:
