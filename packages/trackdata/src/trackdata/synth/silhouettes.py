@@ -1,4 +1,4 @@
-"""Where an object's pixels are: exact coverage of its outlines, and the annotation that follows from it."""
+"""Where an object's pixels are: coverage of its outlines, and the annotation that follows from it."""
 
 from __future__ import annotations
 
@@ -35,24 +35,39 @@ class Silhouette:
 
 
 def silhouette(scene: Scene, actor: Actor, time: float, padding: int = 1) -> Silhouette | None:
-    """Coverage of ``actor`` at ``time``, also where it sticks out of the image; None when it is nowhere near it.
+    """Coverage of ``actor`` at ``time`` in and close around the image; None when there is none.
 
     Args:
-        padding: empty pixels kept around the object.
+        padding: empty pixels kept around the object, and pixels looked at around the image.
     """
     pose = scene.pose(actor, time)
-    return _rasterise(scene, actor, time, pose, padding, whole=False)
+    outlines = _outlines(actor, time, pose)
+    low, high = _extent(outlines, padding)
+    low, high = np.maximum(low, -padding), np.minimum(high, np.array(scene.size) + padding)
+    return _rasterise(outlines, low, high, pose) if (low < high).all() else None
 
 
-def _rasterise(scene: Scene, actor: Actor, time: float, pose: Pose, padding: int, whole: bool) -> Silhouette | None:
+def whole_silhouette(scene: Scene, actor: Actor, time: float) -> Silhouette:
+    """Coverage of the whole of ``actor`` at ``time``, however far outside the image."""
+    pose = scene.pose(actor, time)
+    outlines = _outlines(actor, time, pose)
+    return _rasterise(outlines, *_extent(outlines, padding=1), pose)
+
+
+def _outlines(actor: Actor, time: float, pose: Pose) -> list[np.ndarray]:
+    """Every part's corners in the image, ``(n, 2)`` float64 each."""
     shape = actor.appearance.shape
-    outlines = [shape.corners(part, time) @ pose.matrix.T + pose.center for part in shape.parts]
-    low = np.floor(np.min([points.min(axis=0) for points in outlines], axis=0)).astype(int) - padding
-    high = np.ceil(np.max([points.max(axis=0) for points in outlines], axis=0)).astype(int) + padding
-    if not whole:
-        low, high = np.maximum(low, -padding), np.minimum(high, np.array(scene.size) + padding)
-        if (low >= high).any():
-            return None
+    return [shape.corners(part, time) @ pose.matrix.T + pose.center for part in shape.parts]
+
+
+def _extent(outlines: list[np.ndarray], padding: int) -> tuple[np.ndarray, np.ndarray]:
+    """First and past-the-last column and row, ``(2,)`` int each."""
+    low = np.min([points.min(axis=0) for points in outlines], axis=0)
+    high = np.max([points.max(axis=0) for points in outlines], axis=0)
+    return np.floor(low).astype(int) - padding, np.ceil(high).astype(int) + padding
+
+
+def _rasterise(outlines: list[np.ndarray], low: np.ndarray, high: np.ndarray, pose: Pose) -> Silhouette:
     width, height = (high - low).tolist()
     parts = np.zeros((len(outlines), height, width), np.uint8)
     for coverage, points in zip(parts, outlines, strict=True):
@@ -61,13 +76,6 @@ def _rasterise(scene: Scene, actor: Actor, time: float, pose: Pose, padding: int
         cv2.fillPoly(fine, [corners], 255, shift=_SHIFT)
         cv2.resize(fine, (width, height), dst=coverage, interpolation=cv2.INTER_AREA)
     return Silhouette(int(low[0]), int(low[1]), parts, pose)
-
-
-def full_silhouette(scene: Scene, actor: Actor, time: float) -> Silhouette:
-    """Coverage of the whole of ``actor`` at ``time``, however far outside the image."""
-    found = _rasterise(scene, actor, time, scene.pose(actor, time), padding=1, whole=True)
-    assert found is not None  # only the clipped silhouette can be empty
-    return found
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,7 @@ def target_masks(scene: Scene, time: float) -> tuple[np.ndarray, np.ndarray, int
         pixels of the whole silhouette, in and out of the image.
     """
     width, height = scene.size
-    target = full_silhouette(scene, scene.target, time)
+    target = whole_silhouette(scene, scene.target, time)
     amodal = np.zeros((height, width), bool)
     _paste(amodal, target, target.solid)
     visible = amodal.copy()
