@@ -80,8 +80,11 @@ def required_members(repository: Repository, member: Member, with_extras: bool) 
     return found
 
 
-def make_environment(repository: Repository, members: list[Member], extras: str, folder: Path, reuse: bool) -> Path:
-    """Install the wheels of `members`, the first with `extras`, into a new environment; return its Python."""
+def make_environment(repository: Repository, members: list[Member], folder: Path, tests: bool, reuse: bool) -> Path:
+    """Install the wheels of `members` into a new environment and return its Python.
+
+    With `tests`, the first of them with all its extras, and what its tests need.
+    """
     wheels = [build_wheel(member, folder / "wheels" / member.name) for member in members]
     run(sys.executable, "-m", "venv", folder / "venv", cwd=folder)
     python = folder / "venv/bin/python"
@@ -97,9 +100,11 @@ def make_environment(repository: Repository, members: list[Member], extras: str,
     locked = [package.requirement(with_hashes=False) for package in locked_packages(repository.lock)]
     constraints.write_text("\n".join(locked) + "\n")
     first, *others = wheels
-    tests = ["pytest"] if extras else []
-    run(*install, "--constraint", constraints, f"{first}{extras}", *others, *tests, cwd=folder)
+    extras = f"[{','.join(members[0].extras)}]" if tests and members[0].extras else ""
+    run(*install, "--constraint", constraints, f"{first}{extras}", *others, cwd=folder)
     run(python, "-m", "pip", "check", cwd=folder)
+    if tests:
+        run(*install, "--constraint", constraints, "pytest", "hypothesis", cwd=folder)
     return python
 
 
@@ -120,8 +125,7 @@ def track_video(python: Path, folder: Path) -> None:
 
 def smoke(repository: Repository, member: Member, folder: Path, tests: bool, reuse: bool) -> None:
     members = required_members(repository, member, with_extras=tests)
-    extras = f"[{','.join(member.extras)}]" if tests and member.extras else ""
-    python = make_environment(repository, members, extras, folder, reuse)
+    python = make_environment(repository, members, folder, tests, reuse)
     absent = [other.module for other in repository.members.values() if other not in members]
     run(python, "-c", ABSENT, *absent, cwd=folder)
     run(python, "-c", f"import {member.module}", cwd=folder)
