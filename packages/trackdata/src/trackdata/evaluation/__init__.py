@@ -1,0 +1,76 @@
+"""Evaluation: run trackers over datasets, score the results under a named convention, write reports.
+
+The whole way, from Python::
+
+    from functools import partial
+    from trackcore.tracker import create_tracker
+    from trackdata.datasets import open_dataset
+    from trackdata.evaluation import run, score, write_report
+
+    dataset = open_dataset("got10k", root, "val")
+    result = run("static", partial(create_tracker, "static"), dataset, "results", workers=2)
+    scores = score(result, dataset)                        # prints as a table, scores.save("scores.json")
+    report = write_report([("static", result)], dataset, "report")   # report.html is the page
+
+Signatures:
+
+- ``run(name, factory, dataset, output, *, identity=None, workers=1, overwrite=False, limit=None, on_progress=None)
+  -> RunResult``: tracks every sequence once, resumes, records failures; ``RunProgress`` draws a progress bar.
+- ``tracker_identity(name, options) -> dict``: the ``identity`` for ``run``; hashes the weight files that options name.
+- ``score(results, dataset, convention="default", name=None, limit=None) -> Scores``: from a RunResult or a folder.
+- ``evaluate(convention, tracks, truths, tracker, dataset, failures) -> Scores``: the same from arrays.
+- ``write_report(results, dataset, output, title=None, convention="default", worst=4, limit=None) -> Report``: HTML,
+  Markdown, JSON and CSV.
+- ``read_tracks``, ``write_track``, ``write_legacy``, ``write_toolkit``: result files.
+- ``pack_got10k(folder, expected)``, ``pack_trackingnet(folder, expected)``: archives for the servers.
+- ``comparison_table(scores)``: a rich table of several trackers.
+
+Nothing here imports torch; Matplotlib and OpenCV are imported when a report is written.
+"""
+
+from trackdata.evaluation.conventions import CONVENTIONS, Default, Got10k, Pytracking, Toolkit, convention
+from trackdata.evaluation.identity import tracker_identity
+from trackdata.evaluation.progress import RunProgress
+from trackdata.evaluation.records import PredictionError, Track, Truth, TruthError
+from trackdata.evaluation.report import Report, write_report
+from trackdata.evaluation.results import ResultError, read_tracks, write_legacy, write_toolkit, write_track
+from trackdata.evaluation.runner import Outcome, Progress, RunResult, TrackerStartError, run
+from trackdata.evaluation.scores import Convention, Scores, SequenceScores, comparison_table, evaluate
+from trackdata.evaluation.scoring import score
+from trackdata.evaluation.submissions import SubmissionError, pack_got10k, pack_trackingnet
+
+__all__ = [
+    "CONVENTIONS",
+    "Convention",
+    "Default",
+    "Got10k",
+    "Outcome",
+    "PredictionError",
+    "Progress",
+    "Pytracking",
+    "Report",
+    "ResultError",
+    "RunProgress",
+    "RunResult",
+    "Scores",
+    "SequenceScores",
+    "SubmissionError",
+    "Toolkit",
+    "Track",
+    "TrackerStartError",
+    "Truth",
+    "TruthError",
+    "comparison_table",
+    "convention",
+    "evaluate",
+    "pack_got10k",
+    "pack_trackingnet",
+    "read_tracks",
+    "run",
+    "score",
+    "tracker_identity",
+    "write_legacy",
+    "write_report",
+    "write_toolkit",
+    "write_track",
+]

@@ -19,8 +19,8 @@ def inclusive_overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """
     top_left = np.maximum(a[:, :2], b[:, :2])
     bottom_right = np.minimum(a[:, :2] + a[:, 2:] - 1.0, b[:, :2] + b[:, 2:] - 1.0)
-    intersection = np.maximum(bottom_right - top_left + 1.0, 0.0).prod(axis=1)
-    union = a[:, 2:].prod(axis=1) + b[:, 2:].prod(axis=1) - intersection
+    intersection = _area(np.maximum(bottom_right - top_left + 1.0, 0.0))
+    union = _area(a[:, 2:]) + _area(b[:, 2:]) - intersection
     with np.errstate(divide="ignore", invalid="ignore"):
         return intersection / union
 
@@ -35,8 +35,8 @@ def continuous_overlap(a: np.ndarray, b: np.ndarray, frame_size: tuple[float, fl
         a, b = limit(a, frame_size), limit(b, frame_size)
     top_left = np.maximum(a[:, :2], b[:, :2])
     bottom_right = np.minimum(a[:, :2] + a[:, 2:], b[:, :2] + b[:, 2:])
-    intersection = np.maximum(bottom_right - top_left, 0.0).prod(axis=1)
-    union = a[:, 2:].prod(axis=1) + b[:, 2:].prod(axis=1) - intersection
+    intersection = _area(np.maximum(bottom_right - top_left, 0.0))
+    union = _area(a[:, 2:]) + _area(b[:, 2:]) - intersection
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.clip(intersection / (union + _EPSILON), 0.0, 1.0)
 
@@ -59,7 +59,7 @@ def centers(boxes: np.ndarray) -> np.ndarray:
 
 def center_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Distance of the centres in pixels."""
-    return np.sqrt(((centers(a) - centers(b)) ** 2).sum(axis=1))
+    return _length(centers(a) - centers(b))
 
 
 def relative_center_distance(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -68,11 +68,17 @@ def relative_center_distance(predicted: np.ndarray, truth: np.ndarray) -> np.nda
     Rows whose truth has no size give infinity or NaN.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        difference = centers(predicted) / truth[:, 2:] - centers(truth) / truth[:, 2:]
-        return np.sqrt((difference**2).sum(axis=1))
+        return _length(centers(predicted) / truth[:, 2:] - centers(truth) / truth[:, 2:])
 
 
 def toolkit_relative_center_distance(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Distance of the centres divided by the true width and height, at least one pixel each (GOT-10k toolkit)."""
-    difference = (centers(predicted) - centers(truth)) / np.maximum(truth[:, 2:], 1.0)
-    return np.sqrt((difference**2).sum(axis=1))
+    return _length((centers(predicted) - centers(truth)) / np.maximum(truth[:, 2:], 1.0))
+
+
+def _area(sizes: np.ndarray) -> np.ndarray:
+    return sizes[:, 0] * sizes[:, 1]
+
+
+def _length(vectors: np.ndarray) -> np.ndarray:
+    return np.sqrt(vectors[:, 0] ** 2 + vectors[:, 1] ** 2)  # not hypot, whose last bit differs from the references

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -28,7 +29,8 @@ class Truth:
         boxes: ``(N, 4)`` float64 x, y, w, h in pixels; NaN or no area where there is no box.
         visible: ``(N,)`` bool or None when the dataset does not say.
         absent: ``(N,)`` bool, the dataset marks the target as gone; None when it does not say.
-        cover: ``(N,)`` numbers, visible eighths of the target (GOT-10k); None when the dataset does not say.
+        cover: ``(N,)`` numbers, how much of the target shows, 0 for nothing (GOT-10k); None when the dataset does not
+            say.
         frame_size: (width, height) in pixels, or None when not known.
     """
 
@@ -69,7 +71,7 @@ class Truth:
             boxes=sequence.boxes,
             visible=sequence.visible,
             absent=sequence.absent,
-            cover=sequence.attributes.get("cover"),
+            cover=sequence.attributes.get("visible_ratio"),
             frame_size=_frame_size(sequence),
         )
 
@@ -126,16 +128,14 @@ def check_prediction(boxes: Any, truth: Truth) -> np.ndarray:
     boxes = np.asarray(boxes, dtype=np.float64)
     if boxes.ndim != 2 or boxes.shape[1] != 4 or len(boxes) == 0:
         raise PredictionError(f"{truth.name}: predictions must be (M, 4) boxes with M > 0, got shape {boxes.shape}")
-    bad = ~np.isfinite(boxes).all(axis=1)
-    if bad.any():
-        frame = int(np.flatnonzero(bad)[0])
+    if not np.isfinite(boxes).all():
+        bad = np.flatnonzero(~np.isfinite(boxes).all(axis=1))
         raise PredictionError(
-            f"{truth.name}: the box predicted for frame {frame} holds NaN or infinity ({bad.sum()} such frames); "
+            f"{truth.name}: the box predicted for frame {bad[0]} holds NaN or infinity ({len(bad)} such frames); "
             "track the sequence again"
         )
-    negative = (boxes[:, 2:] < 0).any(axis=1)
-    if negative.any():
-        frame = int(np.flatnonzero(negative)[0])
+    if (boxes[:, 2:] < 0).any():
+        frame = int(np.flatnonzero((boxes[:, 2:] < 0).any(axis=1))[0])
         raise PredictionError(
             f"{truth.name}: the box predicted for frame {frame} has a negative size {boxes[frame].tolist()}; "
             "boxes are x, y, w, h, not corners"
@@ -144,9 +144,8 @@ def check_prediction(boxes: Any, truth: Truth) -> np.ndarray:
 
 
 def _frame_size(sequence: Sequence) -> tuple[int, int]:
-    recorded = sequence.attributes.get("resolution")
-    if recorded is not None:
-        width, height = recorded
-        return int(width), int(height)
+    recorded = re.findall(r"\d+", str(sequence.attributes.get("resolution", "")))  # "(1920, 1080)" in meta_info.ini
+    if len(recorded) == 2:
+        return int(recorded[0]), int(recorded[1])
     height, width = sequence.frames[0].shape[:2]
     return int(width), int(height)

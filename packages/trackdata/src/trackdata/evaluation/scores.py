@@ -139,9 +139,9 @@ class Scores:
         """Predicted rows changed in all scored sequences."""
         return sum((sequence.repairs for sequence in self.sequences), Repairs())
 
-    def save(self, path: Path) -> None:
-        """Write everything to a JSON file; NaN becomes null."""
-        content = {
+    def to_json(self) -> dict[str, Any]:
+        """Everything as JSON-able values; NaN becomes null."""
+        return {
             "tracker": self.tracker,
             "dataset": self.dataset,
             "convention": self.convention,
@@ -149,32 +149,39 @@ class Scores:
             "curves": _plain(self.curves),
             "thresholds": _plain(self.thresholds),
             "sequences": [
-                {**vars(sequence), "repairs": vars(sequence.repairs)}
+                {**vars(sequence), "repairs": dict(vars(sequence.repairs))}
                 | {label: _plain(getattr(sequence, label)) for label in ("values", "curves", "weights")}
                 for sequence in self.sequences
             ],
             "failures": dict(self.failures),
         }
-        Path(path).write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Scores:
+        """The inverse of :meth:`to_json`. Raises KeyError, TypeError or AttributeError for anything else."""
+        sequences = tuple(
+            SequenceScores(
+                **entry
+                | {"repairs": Repairs(**entry["repairs"])}
+                | {"values": _numbers(entry["values"]), "curves": _arrays(entry["curves"])}
+            )
+            for entry in content["sequences"]
+        )
+        return cls(
+            **dict(content)
+            | {"sequences": sequences, "values": _numbers(content["values"])}
+            | {label: _arrays(content[label]) for label in ("curves", "thresholds")}
+        )
+
+    def save(self, path: Path) -> None:
+        """Write everything to a JSON file."""
+        Path(path).write_text(json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> Scores:
         """Read what :meth:`save` wrote. Raises ValueError naming the file when it is something else."""
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
-            sequences = tuple(
-                SequenceScores(
-                    **entry
-                    | {"repairs": Repairs(**entry["repairs"])}
-                    | {"values": _numbers(entry["values"]), "curves": _arrays(entry["curves"])}
-                )
-                for entry in content["sequences"]
-            )
-            return cls(
-                **content
-                | {"sequences": sequences, "values": _numbers(content["values"])}
-                | {label: _arrays(content[label]) for label in ("curves", "thresholds")}
-            )
+            return cls.from_json(json.loads(Path(path).read_text(encoding="utf-8")))
         except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path} does not hold saved scores: {error}") from error
 
@@ -232,14 +239,16 @@ def evaluate(
 
 def comparison_table(scores: Sequence[Scores], title: str | None = None) -> Table:
     """A table of several trackers, one row each, for printing with rich."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     first = scores[0]
-    table = Table(title=title or f"{first.dataset}, convention {first.convention}")
-    table.add_column("tracker")
+    heading = title or f"{first.dataset}, convention {first.convention}"
+    table = Table(title=heading, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("tracker", overflow="fold")
     columns = list(dict.fromkeys(name for entry in scores for name in entry.values))
-    for name in (*columns, "sequences", "failed"):
-        table.add_column(name, justify="right")
+    for name in (*columns, "seqs", "failed"):
+        table.add_column(name, justify="right", no_wrap=True)
     for entry in scores:
         figures = [show(name, entry.values.get(name, math.nan)) for name in columns]
         table.add_row(entry.tracker, *figures, str(len(entry.sequences)), str(len(entry.failures)))
@@ -250,7 +259,9 @@ def show(name: str, value: float) -> str:
     """A figure as reports print it: percent with one decimal, rates plain, a dash for NaN."""
     if math.isnan(value):
         return "-"
-    return f"{value:.1f}" if name in PLAIN else f"{100 * value:.1f}"
+    if name in PLAIN:
+        return f"{value:.1f}" if value < 100 else f"{value:.0f}"
+    return f"{100 * value:.1f}"
 
 
 def frame_rate(tracks: Sequence[Track]) -> tuple[float, float]:

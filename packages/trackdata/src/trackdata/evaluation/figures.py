@@ -1,0 +1,144 @@
+"""Pictures of a report: curve plots as SVG, frames with boxes as JPEG. Matplotlib and OpenCV are imported on use."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+TRUTH_COLOR = "#00d26a"
+_HALO = (16, 24, 40)  # drawn under every box, so that it shows on busy frames
+TRACKER_COLORS = ("#f04438", "#2970ff", "#9b51e0", "#f79009", "#0e9384", "#ee46bc", "#667085", "#7a5901")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve of a plot."""
+
+    label: str
+    color: str
+    values: np.ndarray
+
+
+@dataclass(frozen=True)
+class Still:
+    """One frame of a strip.
+
+    Attributes:
+        index: frame number.
+        image: RGB uint8, scaled down, with boxes drawn.
+    """
+
+    index: int
+    image: np.ndarray
+
+
+def tracker_color(position: int) -> str:
+    """The colour of the tracker at ``position`` in plots and overlays, as ``#rrggbb``."""
+    return TRACKER_COLORS[position % len(TRACKER_COLORS)]
+
+
+def plot_curves(title: str, x_label: str, thresholds: np.ndarray, lines: Sequence[Line]) -> str:
+    """A plot of shares in per cent over thresholds, as the text of an SVG file."""
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    style = {
+        "svg.hashsalt": title,  # the same input gives the same bytes
+        "font.family": "DejaVu Sans",  # comes with Matplotlib, so the plot looks the same everywhere
+        "font.size": 10,
+        "axes.edgecolor": "#98a2b3",
+        "axes.labelcolor": "#344054",
+        "xtick.color": "#475467",
+        "ytick.color": "#475467",
+    }
+    with rc_context(style):
+        figure = Figure(figsize=(4.6, 3.7), layout="constrained")
+        FigureCanvasSVG(figure)
+        axes = figure.add_subplot()
+        for line in lines:
+            axes.plot(thresholds, 100 * line.values, color=line.color, linewidth=2, label=line.label)
+        axes.set_title(title, loc="left", fontsize=11, fontweight="bold", color="#101828")
+        axes.set_xlabel(x_label)
+        axes.set_ylabel("frames, %")
+        axes.set_xlim(thresholds[0], thresholds[-1])
+        axes.set_ylim(0, 102)
+        axes.grid(color="#eaecf0")
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, fontsize=9, loc="best")
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()
+
+
+def strip(
+    sequence_frames: Sequence[np.ndarray],
+    truth: np.ndarray,
+    tracks: Mapping[str, np.ndarray],
+    colors: Mapping[str, str],
+    count: int = 6,
+    width: int = 360,
+) -> list[Still]:
+    """``count`` frames spread evenly over a sequence, the annotated box and each tracker's drawn in.
+
+    Args:
+        sequence_frames: frames of the sequence, read when indexed.
+        truth: ``(N, 4)`` annotated boxes; rows that are NaN or empty are not drawn.
+        tracks: ``(M, 4)`` boxes by tracker.
+        colors: ``#rrggbb`` by tracker.
+        width: of the pictures, in pixels.
+
+    Raises:
+        OSError: a frame cannot be read.
+    """
+    import cv2
+
+    from trackcore.overlay import draw_box
+
+    stills = []
+    for index in sorted(set(np.linspace(0, len(truth) - 1, count).round().astype(int).tolist())):
+        frame = sequence_frames[index]
+        scale = width / frame.shape[1]
+        size = (width, max(1, round(frame.shape[0] * scale)))
+        picture = cv2.resize(frame, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        layers = [*((boxes, colors[name]) for name, boxes in tracks.items()), (truth, TRUTH_COLOR)]
+        for rows, color in layers:
+            if index < len(rows) and np.isfinite(rows[index]).all() and (rows[index, 2:] > 0).all():
+                picture = draw_box(picture, rows[index] * scale, color=_HALO, thickness=4)
+                picture = draw_box(picture, rows[index] * scale, color=rgb(color), thickness=2)
+        stills.append(Still(index, picture))
+    return stills
+
+
+def side_by_side(stills: Sequence[Still], gap: int = 4) -> np.ndarray:
+    """One picture of all stills in a row, white between them."""
+    height = max(still.image.shape[0] for still in stills)
+    columns = []
+    for still in stills:
+        padded = np.full((height, still.image.shape[1] + gap, 3), 255, np.uint8)
+        padded[: still.image.shape[0], : still.image.shape[1]] = still.image
+        columns.append(padded)
+    return np.concatenate(columns, axis=1)[:, :-gap]
+
+
+def jpeg(image: np.ndarray, quality: int = 86) -> bytes:
+    """RGB uint8 ``(H, W, 3)`` as the bytes of a JPEG file."""
+    import cv2
+
+    _, encoded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return encoded.tobytes()
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    """``content`` inlined as an address a page can show; ``kind`` is a media type."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def rgb(color: str) -> tuple[int, int, int]:
+    """``#rrggbb`` as three integers."""
+    return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)
