@@ -56,9 +56,7 @@ def check_output(case, output, maps, tokens, prefix=""):
         ("vitb256_ce_eval", "vitb_256_mae_ce_32x4_ep300"),
         ("vitb256_noce_eval", "vitb_256_mae_32x4_ep300"),
         pytest.param("vitb384_ce_eval", "vitb_384_mae_ce_32x4_ep300", marks=pytest.mark.slow),
-        pytest.param(
-            "droptrack_vitb384_ce_eval", "droptrack_vitb_384_mae_ce_32x4_ep300", marks=pytest.mark.slow
-        ),
+        pytest.param("droptrack_vitb384_ce_eval", "droptrack/vitb_384_mae_ce_32x4_ep300", marks=pytest.mark.slow),
     ],
 )
 @torch.inference_mode()
@@ -93,9 +91,7 @@ def test_training_mode_with_passed_keep_rate(load_case, fill, keep):
     config = dataclasses.replace(get_recipe("vitb_256_mae_ce_32x4_ep300").model, drop_path=0.0)
     network = filled(config, fill, case.meta["seed"]).train()
     with torch.no_grad():
-        output = network(
-            *inputs(fill, case.meta, config, 2), keep_rate=float(keep), return_attention=True
-        )
+        output = network(*inputs(fill, case.meta, config, 2), keep_rate=float(keep), return_attention=True)
     check_output(case, output, {"atol": 5e-5, "rtol": 1e-4}, TOKENS, prefix=f"keep{keep}/")
     case.check(f"keep{keep}/attn_last", output.features.attention, atol=1e-5)
     state = network.state_dict()
@@ -129,9 +125,7 @@ def test_variants(load_case, fill, variant):
     changes = dict(tiny_variants()[variant])
     elimination = EliminationConfig()
     if described["candidate_elimination"]:
-        elimination = dataclasses.replace(
-            TINY.elimination, template_range=changes.pop("template_range", "CTR_POINT")
-        )
+        elimination = dataclasses.replace(TINY.elimination, template_range=changes.pop("template_range", "CTR_POINT"))
     config = dataclasses.replace(TINY, elimination=elimination, **changes)
     network = filled(config, fill, case.meta["seed"])
     mask = None
@@ -150,7 +144,7 @@ def test_variants(load_case, fill, variant):
     [
         ("ostrack_vitb256", lambda: get_recipe("vitb_256_mae_ce_32x4_ep300").model, 92_518_533),
         ("ostrack_vitb384", lambda: get_recipe("vitb_384_mae_32x4_ep300").model, 92_825_733),
-        ("droptrack_vitb384", lambda: get_recipe("droptrack_vitb_384_mae_ce_32x4_ep300").model, 92_827_269),
+        ("droptrack_vitb384", lambda: get_recipe("droptrack/vitb_384_mae_ce_32x4_ep300").model, 92_827_269),
         ("ostrack_vitl256", lambda: ModelConfig(width=1024, depth=24, heads=16), 311_872_901),
         ("tiny", lambda: TINY, None),
     ],

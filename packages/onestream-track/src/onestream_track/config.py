@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from trackcore.training.config import LoopConfig
+
 TemplateRange = Literal["ALL", "CTR_POINT", "CTR_REC", "GT_BOX"]
 Concatenation = Literal["direct", "template_central", "partition"]
 
@@ -97,3 +99,78 @@ class ModelConfig:
     def search_grid(self) -> int:
         """Side F of the search region in tokens, and of the head's maps."""
         return self.search_size // self.stride
+
+
+@dataclass(frozen=True)
+class Source:
+    """One dataset of a training mixture.
+
+    Attributes:
+        dataset: name that ``trackdata.datasets.open_dataset`` knows.
+        folder: where it lies below the data root; "" is the root itself.
+        split: part of the dataset, None for names that say it already.
+        weight: how often it is drawn relative to the others.
+    """
+
+    dataset: str
+    folder: str = ""
+    split: str | None = None
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which pairs the network is trained on.
+
+    Attributes:
+        train, validation: mixtures of datasets.
+        max_gap: the search frame is drawn less than this many frames after the template.
+        min_length: shorter sequences are left out.
+        center_jitter, scale_jitter: of the search crop; the template is not jittered.
+        gray_probability, flip_probability, second_flip_probability, brightness: augmentation.
+    """
+
+    train: tuple[Source, ...]
+    validation: tuple[Source, ...]
+    max_gap: int = 200
+    min_length: int = 20
+    center_jitter: float = 3.0
+    scale_jitter: float = 0.25
+    gray_probability: float = 0.05
+    flip_probability: float = 0.5
+    second_flip_probability: float = 0.5
+    brightness: float = 0.2
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """AdamW with two learning rates.
+
+    Attributes:
+        lr: base learning rate of the head at a batch of ``reference_batch``; other batch sizes scale it linearly.
+        reference_batch: the batch size ``lr`` was chosen for.
+        backbone_multiplier: the backbone learns at this share of ``lr``.
+        weight_decay: on every parameter, as published (no exception for norms, biases or tables).
+        schedule: ``step`` multiplies by ``drop_factor`` after every ``drop_every`` epochs; ``cosine`` warms up over
+            ``warmup_steps`` optimiser steps and falls to 0 at the last one.
+        drop_every, drop_factor, warmup_steps: of the schedules.
+    """
+
+    lr: float = 4e-4
+    reference_batch: int = 128
+    backbone_multiplier: float = 0.1
+    weight_decay: float = 1e-4
+    schedule: Literal["step", "cosine"] = "step"
+    drop_every: int = 240
+    drop_factor: float = 0.1
+    warmup_steps: int = 0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything a training run is: network, data, optimiser, loop."""
+
+    model: ModelConfig
+    data: DataConfig
+    optimizer: OptimizerConfig
+    loop: LoopConfig

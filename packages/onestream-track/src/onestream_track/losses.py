@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from onestream_track.heads import Maps, decode, find_peak
-#from trackcore import boxes as box_ops
+from trackcore import boxes as box_ops
 
 GIOU_WEIGHT = 2.0
 L1_WEIGHT = 5.0
@@ -86,7 +86,7 @@ def losses(maps: Maps, boxes: Tensor) -> dict[str, Tensor]:
         raise ValueError(f"ground-truth boxes hold NaN: {boxes[torch.isnan(boxes).any(-1)][:4].tolist()}")
     predicted = box_ops.cxcywh_to_xyxy(decode(maps, find_peak(maps.score.detach()).index))
     truth = box_ops.xywh_to_xyxy(boxes).clamp(0, 1)
-    giou = (1 - box_ops.giou(predicted, truth)).mean()
+    giou = (1 - box_ops.overlap(predicted, truth, "giou")).mean()
     l1 = (predicted - truth).abs().mean()
     location = focal_loss(maps.score, heat_maps(boxes, maps.score.shape[-1]))
     return {
@@ -94,5 +94,5 @@ def losses(maps: Maps, boxes: Tensor) -> dict[str, Tensor]:
         "giou": giou,
         "l1": l1,
         "location": location,
-        "iou": box_ops.iou(predicted.detach(), truth).mean(),
+        "iou": box_ops.overlap(predicted.detach(), truth).mean(),
     }

@@ -1,0 +1,208 @@
+"""The tracker against published trajectories, and on input that is not as it should be."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from onestream_track.config import EliminationConfig, ModelConfig
+from onestream_track.elimination import centre_rows
+from onestream_track.heads import Maps, decode, find_peak
+from onestream_track.network import Features, Output, build
+from onestream_track.pictures import elimination_picture
+from onestream_track.recipes import get_recipe
+from onestream_track.tracker import OneStreamTracker, create, hann_window, normalise
+from trackcore.boxes import clip_to_frame
+from trackcore.crops import box_from_crop, box_in_crop, crop_window
+from trackcore.tracker import Tracker, create_tracker
+
+SMALL = ModelConfig(width=16, depth=1, heads=2, head_channels=8, template_size=64, search_size=128, position_grid=4)
+
+
+def formula_network(config):
+    """The closed formula that replaces the network in the published trajectories."""
+
+    def network(template, search, *, template_mask=None):
+        cells = F.avg_pool2d(search, 16)
+        colour = template.mean((2, 3), keepdim=True)
+        score = (4 * cells.mean(1, keepdim=True) - 2).sigmoid().clamp(1e-4, 1 - 1e-4)
+        size = (0.9 + 0.2 * (cells[:, :2] - colour[:, :2] - 1.4).sigmoid()) / config.search_factor
+        maps = Maps(score, size, 0.5 * cells[:, 1:].sigmoid())
+        return Output(maps, decode(maps, find_peak(score).index), Features(search))
+
+    return network
+
+
+def published_network(config, fill, seed):
+    """Filled weights with the four documented changes that keep the box stable."""
+    network = build(config).eval()
+    fill.fill_(network.state_dict(), seed)
+    head, ratio = network.box_head, 1 / config.search_factor
+    with torch.no_grad():
+        head.conv5_size.weight *= 0.2
+        head.conv5_size.bias.fill_(math.log(ratio / (1 - ratio)))
+        head.conv5_ctr.weight *= 4
+        head.conv5_offset.weight *= 0.5
+    return network
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "trajectory_formula_256",
+        "trajectory_formula_384_border",
+        pytest.param("trajectory_vitb256_ce", marks=pytest.mark.slow),
+    ],
+)
+def test_published_trajectories(load_case, fill, synthetic, name):
+    case = load_case(name)
+    config = get_recipe(case.meta["config"]).model
+    stub = case.meta["network"] == "stub"
+    network = formula_network(config) if stub else published_network(config, fill, case.meta["seed"])
+    tracker = OneStreamTracker(network, config, diagnostics=True)
+    assert isinstance(tracker, Tracker)
+    boxes = [np.array(case.meta["initial_box"])]
+    tracker.init(synthetic.frame(case.meta["video"], 0), boxes[0])
+    predictions = [tracker.update(synthetic.frame(case.meta["video"], t)) for t in range(1, case.meta["frames"])]
+
+    case.check("boxes", boxes + [prediction.box for prediction in predictions], atol=5e-3)
+    case.check("peak_index", [prediction.extras["peak"] for prediction in predictions])
+    case.check("peak_response", [prediction.extras["response"] for prediction in predictions], atol=1e-4)
+    case.check("peak_score", [prediction.score for prediction in predictions], atol=1e-4)
+    case.check("score_maps", [prediction.extras["score_map"].ravel() for prediction in predictions], atol=1e-4)
+    means = [normalise(prediction.extras["search"].image).mean().item() for prediction in predictions]
+    case.check("search_mean", means, atol=1e-5)
+    voters = np.zeros(config.template_grid**2)
+    voters[centre_rows(config.elimination.template_range, config.template_grid)] = 1
+    np.testing.assert_array_equal(voters, case["template_mask"])
+
+
+@pytest.mark.parametrize("cells", [16, 24])
+def test_hann_window(load_case, cells):
+    load_case("tracker_postprocess").check(f"hann_{cells}", hann_window(cells), atol=1e-6)
+
+
+def test_mapping_back_and_clipping(load_case):
+    case = load_case("tracker_postprocess")
+    mapped = []
+    for row in case["map_rows"]:
+        state, predicted, scale = row[:4], row[4:8], row[8]
+        mapped.append(box_from_crop(predicted * scale / 256, state, scale, 256))
+    case.check("mapped", mapped, atol=1e-9)
+    case.check("mapped_clipped", [clip_to_frame(box, 240, 320, 10) for box in mapped], atol=1e-9)
+    for margin in (0, 10):
+        clipped = [clip_to_frame(np.array(box, float), 240, 320, margin) for box in case.meta["clip_boxes"]]
+        case.check(f"clip_margin_{margin}", clipped, atol=1e-9)
+
+
+def test_the_template_box_of_a_tracker(load_case):
+    case = load_case("template_mask")
+    got = []
+    for size in (128, 192):
+        for box in case.meta["initial_boxes"]:
+            scale = size / crop_window(np.array(box), 2.0).side
+            got.append(box_in_crop(box, box, scale, size))
+    case.check("tracker_template_box", got, atol=1e-6)
+
+
+def test_elimination_picture(load_case, fill, synthetic):
+    import cv2
+
+    case = load_case("elimination_picture")
+    frame = synthetic.frame(case.meta["video"], case.meta["frame"])
+    image = cv2.resize(frame, (256, 256), interpolation=cv2.INTER_LINEAR)
+    order = np.argsort(fill.uniform("input:perm", (256,), 5))
+    picture = elimination_picture(image, [order[:76], order[76:130], order[130:167]], 16)
+    case.check("picture", picture.astype(np.float64), atol=1)
+
+
+@pytest.fixture(scope="module")
+def tracker():
+    torch.manual_seed(0)
+    return OneStreamTracker(build(SMALL).eval(), SMALL)
+
+
+def test_boxes_that_cannot_be_tracked_are_refused(tracker):
+    frame = np.zeros((60, 80, 3), np.uint8)
+    for box, message in [
+        ([float("nan"), 0, 5, 5], "NaN"),
+        ([5, 5, 0, 5], "no area"),
+        ([100, 5, 10, 10], "outside the frame"),
+        ([1, 2, 3], "four numbers"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            tracker.init(frame, np.array(box))
+
+
+def test_a_box_partly_outside_starts_unclipped(tracker):
+    frame = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)
+    tracker.init(frame, np.array([-5.0, -5.0, 30.0, 20.0]))
+    box = tracker.update(frame).box
+    assert np.isfinite(box).all()
+    assert (box[:2] + box[2:] <= [80, 60]).all()
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [np.zeros((60, 80), np.uint8), np.zeros((60, 80, 3), np.uint16), np.zeros((60, 80, 4), np.uint8), "frame.jpg"],
+)
+def test_frames_of_other_kinds_are_refused(tracker, frame):
+    with pytest.raises(ValueError, match="to_rgb"):
+        tracker.init(frame, np.array([5, 5, 20, 20]))
+
+
+def test_update_before_init_says_so():
+    with pytest.raises(RuntimeError, match="init"):
+        OneStreamTracker(build(SMALL).eval(), SMALL).update(np.zeros((60, 80, 3), np.uint8))
+
+
+def test_set_box_moves_the_search(tracker):
+    frame = np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8)
+    tracker.init(frame, np.array([10.0, 10, 20, 20]))
+    tracker.set_box(np.array([100.0, 70, 20, 20]))
+    assert abs(tracker.update(frame).box[0] - 100) < 60
+    with pytest.raises(ValueError, match="corrected box"):
+        tracker.set_box(np.array([1, 2, 0, 4]))
+
+
+def test_gt_box_voters_follow_the_target():
+    config = dataclasses.replace(SMALL, elimination=EliminationConfig((0,), (0.5,), template_range="GT_BOX"))
+    tracker = OneStreamTracker(build(config).eval(), config, diagnostics=True)
+    frame = np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8)
+    tracker.init(frame, np.array([50.0, 40, 30, 10]))
+    assert len(tracker.update(frame).extras["removed"][0]) == 32
+
+
+def test_bf16_tracks_close_to_fp32():
+    config = get_recipe("debug").model
+    frame = np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8)
+    torch.manual_seed(1)
+    network = build(config).eval()
+    scores = []
+    for dtype in (torch.float32, torch.bfloat16):
+        network.backbone.to(dtype)
+        tracker = OneStreamTracker(network, config)
+        tracker.init(frame, np.array([50.0, 40, 30, 30]))
+        scores.append(tracker.update(frame).score)
+    assert scores[0] == pytest.approx(scores[1], abs=0.02)
+
+
+def test_creating_by_name():
+    tracker = create_tracker("onestream", recipe="debug", device="cpu")
+    assert isinstance(tracker, Tracker)
+    with pytest.raises(ValueError, match="give weights"):
+        create()
+    with pytest.raises(ValueError, match="fp32, bf16, fp16"):
+        create(recipe="debug", precision="int8")
+    with pytest.raises(ValueError, match="did you mean 'tiny'"):
+        create(recipe="tini")
+
+
+def test_published_files_tell_their_network(conformance_folder):
+    with pytest.raises(ValueError, match="name its recipe"):
+        create(conformance_folder / "checkpoint_fixture.pth.tar")
