@@ -21,6 +21,8 @@ from trackcore.training.seeding import derive_seed, seed_everything
 
 Key = tuple[int, int]  # (epoch, index)
 
+_GRACE = 60  # seconds between SIGTERM and the end of a loader process
+
 
 class SampleError(RuntimeError):
     """Too many samples in a row failed to load."""
@@ -135,9 +137,20 @@ def make_loader(
     )
 
 
+def close(feed: Iterator[Batch]) -> None:
+    """End the processes behind a loader's iterator now.
+
+    A traceback that holds the iterator would keep them, and the program waiting for them, until long after.
+    """
+    shut_down = getattr(feed, "_shutdown_workers", None)  # there is none without loader processes
+    if shut_down is not None:
+        shut_down()
+
+
 def _start_worker(number: int) -> None:
-    # The training process decides what a signal means; workers that died of it would take the last step down.
+    # Schedulers send signals to all processes, but the training process decides what they mean: a loader process that
+    # died at once would take the step under way with it. It may not stay forever either, should nobody end it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: signal.alarm(_GRACE))
     if "cv2" in sys.modules:  # one thread per worker: the processes are the parallelism
         sys.modules["cv2"].setNumThreads(1)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from trackcore.checkpoints import save_weights
 from trackcore.training import resuming
 from trackcore.training.config import LoopConfig, Progress, Summary, Task
-from trackcore.training.feeding import Batch, SampleError, StepBatches, make_loader, validation_batches
+from trackcore.training.feeding import Batch, SampleError, StepBatches, close, make_loader, validation_batches
 from trackcore.training.interruption import StopRequest
 from trackcore.training.reporting import Reporter
 from trackcore.training.seeding import derive_seed, seed_everything
@@ -139,14 +139,17 @@ class Trainer:
         batches = StepBatches(config, self._rank, self._processes, self._step)
         feed = iter(make_loader(self.task, config, batches, True, self._accelerator.device))
         self._model.train()
-        stopped = not self._close_epoch()  # a signal may have come between an epoch's last step and its validation
-        while self._step < config.total_steps and not stopped:
-            stopped = self._train_step(feed)
-            if self._step % config.steps_per_epoch == 0 and not stopped:
-                stopped = not self._close_epoch()
-            elif config.save_every and self._step % config.save_every == 0:
-                self._save()
-            stopped = stopped or self._step >= stop_at
+        try:
+            stopped = not self._close_epoch()  # a signal may have come between an epoch's last step and its validation
+            while self._step < config.total_steps and not stopped:
+                stopped = self._train_step(feed)
+                if self._step % config.steps_per_epoch == 0 and not stopped:
+                    stopped = not self._close_epoch()
+                elif config.save_every and self._step % config.save_every == 0:
+                    self._save()
+                stopped = stopped or self._step >= stop_at
+        finally:
+            close(feed)
         finished = self._closed_epochs == config.epochs
         if not finished:
             self._save()
@@ -231,8 +234,9 @@ class Trainer:
         model.eval()
         sums: Counter = Counter()
         count = 0
+        feed = iter(make_loader(self.task, config, batches, False, accelerator.device))
         try:
-            for number, batch in enumerate(make_loader(self.task, config, batches, False, accelerator.device)):
+            for number, batch in enumerate(feed):
                 self._count(batch)
                 if batch.size:
                     seed_everything(derive_seed(config.seed, "validation", epoch, self._rank, number))
@@ -243,6 +247,7 @@ class Trainer:
                 if self._anyone_stopped():
                     return None
         finally:
+            close(feed)
             model.train()
         parts = gather_object([(dict(sums), count)])
         total = sum(part for _, part in parts)
