@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from trackdata.evaluation import RunResult, Scores
     from trackdata.sequences import Dataset
 
@@ -176,6 +178,7 @@ def _evaluate(command: Evaluate) -> int:
 
     options = {name: tracker_options(command.tracker_option, name, command.tracker) for name in command.tracker}
     _check_trackers(command.tracker)
+    _check_convention(command.convention)
     dataset = _open(command.source)
     results = []
     with RunProgress(_errors()) as bars:
@@ -198,6 +201,7 @@ def _evaluate(command: Evaluate) -> int:
 def _report(command: Report) -> int:
     if not command.results:
         raise UsageError("give one or more folders of results")
+    _check_convention(command.convention)
     dataset = _open(command.source)
     named = [(_tracker_name(path, dataset), path) for path in command.results]
     return _finish(named, dataset, command.output, command.convention, command.title, command.source.limit)
@@ -265,6 +269,15 @@ def _check_trackers(names: Sequence[str]) -> None:
             raise UsageError(f"no tracker is registered as {name!r} (known: {', '.join(list_trackers())})")
 
 
+def _check_convention(name: str) -> None:
+    from trackdata.evaluation import convention
+
+    try:
+        convention(name)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
 def _open(source: Source) -> Dataset:
     from trackdata.datasets import UnknownDatasetError, open_dataset
 
@@ -282,7 +295,7 @@ def _tracker_name(path: Path, dataset: Dataset) -> str:
     return recorded_name(results_folder(path, dataset.name)) or path.resolve().name
 
 
-def _errors():
+def _errors() -> Console:
     from rich.console import Console
 
     return Console(stderr=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -51,6 +53,18 @@ def stored():
             return arrays, json.loads(str(case["meta"]))
 
     return load
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory) -> Iterator[ModuleType]:
+    """``trackers.py`` as a module that worker processes can import too: they inherit the module path."""
+    folder = tmp_path_factory.mktemp("modules")
+    name = "evaluation_test_trackers"
+    (folder / f"{name}.py").write_text((Path(__file__).parent / "trackers.py").read_text())
+    sys.path.insert(0, str(folder))
+    yield importlib.import_module(name)
+    sys.path.remove(str(folder))
+    sys.modules.pop(name)
 
 
 @pytest.fixture(scope="session")

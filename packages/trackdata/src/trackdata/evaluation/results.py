@@ -46,7 +46,7 @@ class TextFormat:
 
 
 OWN = TextFormat("%.4f")
-OWN_TIMES = TextFormat("%.6f")
+OWN_TIMES = TextFormat("%.8f")
 LEGACY = TextFormat("%d", "\t", truncate=True)
 LEGACY_TIMES = TextFormat("%f")
 LEGACY_SCORES = TextFormat("%.2f")

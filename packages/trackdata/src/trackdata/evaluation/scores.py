@@ -32,6 +32,7 @@ METRICS: Mapping[str, str] = {
     "fps": "frames per second spent in the tracker",
 }
 PLAIN = frozenset({"fps"})
+SECONDARY = frozenset({"mAO", "overlap"})  # in reports, but not in the table on the terminal
 
 
 @dataclass(frozen=True)
@@ -246,7 +247,7 @@ def comparison_table(scores: Sequence[Scores], title: str | None = None) -> Tabl
     heading = title or f"{first.dataset}, convention {first.convention}"
     table = Table(title=heading, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("tracker", overflow="fold")
-    columns = list(dict.fromkeys(name for entry in scores for name in entry.values))
+    columns = [name for name in METRICS if name not in SECONDARY and any(name in entry.values for entry in scores)]
     for name in (*columns, "seqs", "failed"):
         table.add_column(name, justify="right", no_wrap=True)
     for entry in scores:
