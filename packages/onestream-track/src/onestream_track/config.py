@@ -151,17 +151,18 @@ class OptimizerConfig:
         reference_batch: the batch size ``lr`` was chosen for.
         backbone_multiplier: the backbone learns at this share of ``lr``.
         weight_decay: on every parameter, as published (no exception for norms, biases or tables).
-        schedule: ``step`` multiplies by ``drop_factor`` after every ``drop_every`` epochs; ``cosine`` warms up over
-            ``warmup_steps`` optimiser steps and falls to 0 at the last one.
-        drop_every, drop_factor, warmup_steps: of the schedules.
+        schedule: ``step`` multiplies by ``drop_factor`` after every ``drop_every`` epochs, ``milestones`` after each
+            epoch listed; ``cosine`` warms up over ``warmup_steps`` optimiser steps and falls to 0 at the last one.
+        drop_every, milestones, drop_factor, warmup_steps: of the schedules.
     """
 
     lr: float = 4e-4
     reference_batch: int = 128
     backbone_multiplier: float = 0.1
     weight_decay: float = 1e-4
-    schedule: Literal["step", "cosine"] = "step"
+    schedule: Literal["step", "milestones", "cosine"] = "step"
     drop_every: int = 240
+    milestones: tuple[int, ...] = ()
     drop_factor: float = 0.1
     warmup_steps: int = 0
 

@@ -88,6 +88,8 @@ class OneStreamTask:
         settings = self.recipe.optimizer
         if settings.schedule == "cosine":
             return schedules.warmup_cosine(progress, settings.warmup_steps)
+        if settings.schedule == "milestones":
+            return schedules.multi_step(progress.epoch, settings.milestones, settings.drop_factor)
         return schedules.step_drop(progress.epoch, settings.drop_every, settings.drop_factor)
 
     def train_sample(self, epoch: int, index: int) -> Counted:
@@ -133,6 +135,7 @@ def train(
     name: str = "custom",
     start_weights: str | Path | None = None,
     resume: bool = True,
+    stop_after: int | None = None,
 ) -> Summary:
     """Train a recipe; started again with the same ``output`` it goes on where it was.
 
@@ -142,13 +145,15 @@ def train(
         output: run folder; gets the resolved recipe as ``recipe.yaml``, checkpoints, logs and the weights.
         name: what the recipe is called, for the model card.
         start_weights: MAE or DropMAE encoder, or a tracker, to start from; fresh weights when None.
-        resume: False refuses to continue an earlier run and starts over.
+        resume: False refuses to continue an earlier run.
+        stop_after: stop and save after this many steps of this call.
 
     Raises:
         UnknownDatasetError, AnnotationError: the data is not there.
         CheckpointError: the start weights cannot be used.
     """
     root, output = Path(root), Path(output)
+    torch.manual_seed(recipe.loop.seed)  # fresh weights are part of what the seed decides
     task = OneStreamTask(
         recipe,
         pair_source(recipe, recipe.data.train, root, training=True),
@@ -168,4 +173,4 @@ def train(
         "licence": "as the training data allows; the code is Apache-2.0",
         "torch": torch.__version__,
     }
-    return Trainer(recipe.loop, task, output, card=card).fit(resume=resume)
+    return Trainer(recipe.loop, task, output, card=card).fit(resume=resume, stop_after=stop_after)

@@ -1,0 +1,59 @@
+"""Evaluate a one-stream tracker over a dataset, beside other trackers if wanted.
+
+Needs ``pip install onestream-track[train]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from onestream_track.tracker import create
+from trackcore.tracker import create_tracker
+from trackdata.evaluation import Progress, Scores, run, score, tracker_identity, write_report
+from trackdata.sequences import Dataset
+
+
+def evaluate(
+    dataset: Dataset,
+    output: str | Path,
+    *,
+    name: str = "onestream",
+    options: dict[str, Any] | None = None,
+    compare: Sequence[str] = (),
+    convention: str = "default",
+    workers: int = 1,
+    limit: int | None = None,
+    on_progress: Callable[[str, Progress], None] | None = None,
+) -> list[Scores]:
+    """Track every sequence once, score, and write a report; started again it goes on where it was.
+
+    Args:
+        dataset: what to track, from ``trackdata.datasets.open_dataset`` or of your own.
+        output: results go to ``<output>/<tracker>/<dataset>``, the report to ``<output>/report``.
+        name: what the tracker is called in the report.
+        options: for :func:`onestream_track.tracker.create` (weights, recipe, device, precision).
+        compare: names of other registered trackers to run as well ("static", "opencv:mil").
+        convention: of the scores, see ``trackdata.evaluation.CONVENTIONS``.
+        workers: processes.
+        limit: only the first so many sequences.
+        on_progress: called with the tracker's name after each sequence.
+
+    Returns:
+        Scores of this tracker, then of those compared.
+    """
+    options, output = options or {}, Path(output)
+    entrants: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {name: (partial(create, **options), options)}
+    entrants |= {other: (partial(create_tracker, other), {}) for other in compare}
+    results = []
+    for entrant, (factory, given) in entrants.items():
+        identity = tracker_identity("onestream" if entrant == name else entrant, given)
+        told = partial(on_progress, entrant) if on_progress is not None else None
+        result = run(
+            entrant, factory, dataset, output, identity=identity, workers=workers, limit=limit, on_progress=told
+        )
+        results.append((entrant, result))
+    write_report(results, dataset, output / "report", convention=convention, limit=limit)
+    return [score(result, dataset, convention, name=entrant, limit=limit) for entrant, result in results]
