@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from trackcore.checkpoints import save_weights
 from trackcore.training import resuming
-from trackcore.training.config import LoopConfig, Progress, Summary, Task
+from trackcore.training.config import LoopConfig, Progress, Summary, Task, listed
 from trackcore.training.feeding import Batch, SampleError, StepBatches, close, make_loader, validation_batches
 from trackcore.training.interruption import StopRequest
 from trackcore.training.reporting import Reporter
@@ -215,7 +215,7 @@ class Trainer:
         self._reporter.record("epoch", self._step, epoch, self._train)
         self._gather_faults()
         faults = f"; faults so far: {dict(self._faults)}" if self._faults else ""
-        self._reporter.say(f"epoch {epoch}/{config.epochs} done: {_listed(self._train)}{faults}")
+        self._reporter.say(f"epoch {epoch}/{config.epochs} done: {listed(self._train)}{faults}")
         if improved:
             self._save_weights()
         if improved or epoch == config.epochs or not config.save_every or self._step % config.save_every == 0:
@@ -256,7 +256,7 @@ class Trainer:
         names = dict.fromkeys(name for part, _ in parts for name in part)
         means = {name: sum(part.get(name, 0.0) for part, _ in parts) / total for name in names}
         self._reporter.record("validation", self._step, epoch, means)
-        self._reporter.say(f"epoch {epoch} validation: {_listed(means)}")
+        self._reporter.say(f"epoch {epoch} validation: {listed(means)}")
         return means
 
     def _improves(self, epoch: int) -> bool:
@@ -412,7 +412,3 @@ def _checked(losses: dict[str, Tensor]) -> dict[str, Tensor]:
     if shaped := {name: tuple(value.shape) for name, value in losses.items() if value.numel() != 1}:
         raise ValueError(f"a task's losses are scalars, got shapes {shaped}")
     return losses
-
-
-def _listed(values: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {value:.4g}" for name, value in values.items())

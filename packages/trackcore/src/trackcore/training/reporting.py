@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
 from trackcore.checkpoints import write_atomic
-from trackcore.training.config import LoopConfig
+from trackcore.training.config import LoopConfig, listed
 
 METRICS = "metrics.jsonl"
 LOG = "log.txt"
@@ -43,11 +43,12 @@ class Reporter:
         self._console = Console(file=sys.stdout, highlight=False)
         self._bar = None
         if self._console.is_terminal:
-            self._bar = Progress(BarColumn(bar_width=24), TextColumn("{task.description}"), console=self._console)
+            self._bar = Progress(BarColumn(bar_width=12), TextColumn("{task.description}"), console=self._console)
             self._line = self._bar.add_task("starting", total=config.total_steps, completed=start_step)
             self._bar.start()
         self._began = self._marked = time.perf_counter()
         self._marked_step, self._waited = start_step, 0.0
+        self._speed = ""
 
     def say(self, message: str) -> None:
         """A line for the screen and the log."""
@@ -59,27 +60,29 @@ class Reporter:
         """After an optimiser step: ``step`` counts it, ``waited`` is the time it waited for data in seconds."""
         if not self._active:
             return
+        config, total = self._config, self._config.total_steps
         self._waited += waited
+        logged = step % config.log_every == 0 or step == total
+        if logged:
+            now = time.perf_counter()
+            span = max(now - self._marked, 1e-9)
+            rate = (step - self._marked_step) * config.batch_size / span
+            share = min(1.0, self._waited / span)
+            left = _clock((now - self._began) / max(1, step - self._start) * (total - step))
+            self._marked, self._marked_step, self._waited = now, step, 0.0
+            self._speed = f" {rate:.1f}/s wait {share:.0%} {left} left"  # short, to fit beside the bar
+            self.record("step", step, epoch, {**values, "samples_per_second": rate, "data_wait_share": share})
+            line = (
+                f"epoch {epoch}/{config.epochs} step {step}/{total}: {listed(values)} | "
+                f"{rate:.1f} samples/s, {share:.0%} waiting for data, {left} left"
+            )
+            if self._bar is None:
+                self.say(line)
+            else:
+                self._write_log(line)
         if self._bar is not None:
-            self._bar.update(self._line, completed=step, description=f"step {step} total {values['total']:.4g}")
-        if step % self._config.log_every and step != self._config.total_steps:
-            return
-        now = time.perf_counter()
-        span = max(now - self._marked, 1e-9)
-        rate = (step - self._marked_step) * self._config.batch_size / span
-        share = min(1.0, self._waited / span)
-        left = (now - self._began) / max(1, step - self._start) * (self._config.total_steps - step)
-        self._marked, self._marked_step, self._waited = now, step, 0.0
-        speed = {"samples_per_second": rate, "data_wait_share": share}
-        self.record("step", step, epoch, {**values, **speed})
-        losses = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
-        where = f"epoch {epoch}/{self._config.epochs} step {step}/{self._config.total_steps}"
-        line = f"{where}: {losses} | {rate:.1f} samples/s, {share:.0%} waiting for data, {_clock(left)} left"
-        if self._bar is not None:
-            self._bar.update(self._line, description=escape(line))
-            self._write_log(line)
-        else:
-            self.say(line)
+            where = f"epoch {epoch}/{config.epochs} {step}/{total} total {values['total']:.4g}"
+            self._bar.update(self._line, completed=step, description=where + self._speed)
 
     def record(self, event: str, step: int, epoch: int, values: Mapping[str, float]) -> None:
         """A record for ``metrics.jsonl`` and the curves; ``event`` is "step", "epoch" or "validation"."""
