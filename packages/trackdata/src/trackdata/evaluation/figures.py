@@ -98,7 +98,7 @@ def strip(
     """
     import cv2
 
-    from trackcore.overlay import draw_box
+    from trackcore.overlay import draw_boxes
 
     stills = []
     for index in sorted(set(np.linspace(0, len(truth) - 1, count).round().astype(int).tolist())):
@@ -107,12 +107,18 @@ def strip(
         size = (width, max(1, round(frame.shape[0] * scale)))
         picture = cv2.resize(frame, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
         layers = [*((boxes, colors[name]) for name, boxes in tracks.items()), (truth, TRUTH_COLOR)]
-        for rows, color in layers:
-            if index < len(rows) and np.isfinite(rows[index]).all() and (rows[index, 2:] > 0).all():
-                picture = draw_box(picture, rows[index] * scale, color=_HALO, thickness=4)
-                picture = draw_box(picture, rows[index] * scale, color=rgb(color), thickness=2)
+        shown = [(rows[index] * scale, rgb(color)) for rows, color in layers if _drawable(rows, index)]
+        if shown:
+            boxes, inks = zip(*shown, strict=True)
+            pixel = 480 / min(picture.shape[:2])  # draw_boxes counts widths in pixels of a picture with 480 lines
+            picture = draw_boxes(picture, boxes, [_HALO], thickness=5 * pixel)
+            picture = draw_boxes(picture, boxes, inks, thickness=3 * pixel)
         stills.append(Still(index, picture))
     return stills
+
+
+def _drawable(rows: np.ndarray, index: int) -> bool:
+    return index < len(rows) and bool(np.isfinite(rows[index]).all() and (rows[index, 2:] > 0).all())
 
 
 def side_by_side(stills: Sequence[Still], gap: int = 4) -> np.ndarray:

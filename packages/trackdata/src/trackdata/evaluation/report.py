@@ -17,7 +17,7 @@ from trackdata.evaluation.overlap import inclusive_overlap
 from trackdata.evaluation.passes import sequence_name
 from trackdata.evaluation.results import read_tracks, write_atomically
 from trackdata.evaluation.runner import RunResult
-from trackdata.evaluation.scores import METRICS, Convention, Scores, show
+from trackdata.evaluation.scores import METRICS, PLAIN, Convention, Scores, show
 from trackdata.evaluation.scoring import results_folder, score
 from trackdata.sequences import Dataset
 
@@ -218,6 +218,8 @@ def _render(template: str, content: dict[str, Any]) -> str:
 
 
 def _is_best(scores: Sequence[Scores], figure: str, entry: Scores) -> bool:
-    """Whether ``entry`` has the highest ``figure`` of several trackers."""
+    """Whether ``entry`` has the highest ``figure`` of several trackers; rates are no merit of accuracy."""
+    if figure in PLAIN:
+        return False
     values = [other.values[figure] for other in scores if not math.isnan(other.values.get(figure, math.nan))]
     return len(values) > 1 and entry.values.get(figure) == max(values)
