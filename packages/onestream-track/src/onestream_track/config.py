@@ -56,6 +56,9 @@ class ModelConfig:
         concatenation: how template and search tokens are put in line.
         head_channels: width of the first layer of the head.
         drop_path: stochastic depth of the last block.
+        start: how fresh weights are drawn. ``published`` is the reference's; ``scratch`` suits small networks without
+            pre-training: mimetic attention, sine-cosine positions, and scores that start near 0.01 (the prior of the
+            focal loss paper) instead of 0.5.
         position_grid: side of the pre-training position table the two tables are resampled from.
     """
 
@@ -75,6 +78,7 @@ class ModelConfig:
     concatenation: Concatenation = "direct"
     head_channels: int = 256
     drop_path: float = 0.1
+    start: Literal["published", "scratch"] = "published"
     position_grid: int = 14
 
     def __post_init__(self) -> None:

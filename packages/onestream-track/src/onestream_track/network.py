@@ -7,6 +7,7 @@ load by name.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -17,8 +18,10 @@ from torch import Tensor, nn
 from onestream_track.config import ModelConfig
 from onestream_track.elimination import centre_rows, eliminate, keep_count, rank, restore
 from onestream_track.heads import CenterHead, Maps, decode, find_peak
-from trackcore.positions import resample_grid
-from trackcore.vit import Block, attention_rows, drop_path_rates, init_linear
+from trackcore.positions import resample_grid, sincos_2d
+from trackcore.vit import Block, attention_rows, drop_path_rates, init_linear, init_mimetic
+
+SCORE_PRIOR = 0.01
 
 
 @dataclass(frozen=True)
@@ -115,10 +118,21 @@ class Backbone(nn.Module):
         self.rebuild_position_tables()
 
     @torch.no_grad()
+    def start_from_scratch(self) -> None:
+        """Fresh weights for training without pre-training; see ``ModelConfig.start``."""
+        for block in self.blocks:
+            init_mimetic(block.attn)
+        for table, side in self._position_tables():
+            table.copy_(sincos_2d(self.config.width, side, side))
+
+    def _position_tables(self) -> list[tuple[nn.Parameter, int]]:
+        return [(self.pos_embed_z, self.config.template_grid), (self.pos_embed_x, self.config.search_grid)]
+
+    @torch.no_grad()
     def rebuild_position_tables(self) -> None:
         """Resample ``pos_embed`` to the template and to the search grid (after loading pre-training weights)."""
         grid = (self.config.position_grid,) * 2
-        for table, side in ((self.pos_embed_z, self.config.template_grid), (self.pos_embed_x, self.config.search_grid)):
+        for table, side in self._position_tables():
             table.copy_(resample_grid(self.pos_embed[:, 1:], grid, (side, side)))
 
     def embed(self, template: Tensor, search: Tensor) -> tuple[Tensor, Tensor]:
@@ -225,6 +239,9 @@ class OneStreamNetwork(nn.Module):
         self.config = config
         self.backbone = Backbone(config)
         self.box_head = CenterHead(config.width, config.head_channels)
+        if config.start == "scratch":
+            self.backbone.start_from_scratch()
+            nn.init.constant_(self.box_head.conv5_ctr.bias, math.log(SCORE_PRIOR / (1 - SCORE_PRIOR)))
 
     def forward(
         self,

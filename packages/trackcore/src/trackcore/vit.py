@@ -6,6 +6,7 @@ checkpoints load by name.
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from timm.layers import DropPath, Mlp
 from torch import Tensor, nn
@@ -88,6 +89,33 @@ class Block(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """``(B, N, C)`` to ``(B, N, C)``."""
         return self.transform(self.attend(tokens))
+
+
+@torch.no_grad()
+def init_mimetic(attention: Attention) -> None:
+    """Start attention as pre-trained ViTs end up: queries resemble keys, values are projected to their negatives.
+
+    "Mimetic Initialization of Self-Attention Layers" (ICML 2023): per head ``Wq Wk^T`` is close to 0.7 Z + 0.7 I and
+    ``Wv Wproj`` to 0.4 Z - 0.4 I with Z normal of variance 1 / width. Tokens that look alike attend to each other from
+    the first step, which lets small ViTs learn to match without pre-training.
+    """
+    width = attention.proj.weight.shape[0]
+    size = width // attention.heads
+
+    def factors(noise: float, identity: float) -> tuple[Tensor, Tensor]:
+        target = noise * torch.randn(width, width) / width**0.5 + identity * torch.eye(width)
+        left, values, right = torch.linalg.svd(target)
+        root = values.sqrt()
+        return left * root, right.T * root
+
+    queries, keys, values = attention.qkv.weight.view(3, width, width)
+    for head in range(attention.heads):
+        left, right = factors(0.7, 0.7)
+        rows = slice(head * size, (head + 1) * size)
+        queries[rows], keys[rows] = left[:, :size].T, right[:, :size].T
+    left, right = factors(0.4, -0.4)
+    values.copy_(left.T)
+    attention.proj.weight.copy_(right)
 
 
 def drop_path_rates(rate: float, depth: int) -> list[float]:
