@@ -133,6 +133,14 @@ def test_default_length_policies(name, world):
         assert padded.values == truncated.values
 
 
+def test_default_truncates_several_runs_to_the_shortest(world):
+    truth, boxes = world.truth("plain"), world.boxes("plain", 1)
+    both = Default(lengths="truncate").score([Track(boxes[:90]), Track(boxes[:70])], truth)
+    alone = Default(lengths="truncate").score([Track(boxes[:70])], truth)
+    assert both.scored == 70
+    assert both.values == pytest.approx(alone.values, nan_ok=True)
+
+
 def test_default_without_a_frame_size_and_with_nothing_to_find(world):
     boxes = np.tile([10.0, 10.0, 20.0, 20.0], (5, 1))
     assert Default().score([Track(boxes)], Truth("s", boxes)).values["AO"] == pytest.approx(1.0)

@@ -231,3 +231,14 @@ def test_scoring_folders(made, toys, tmp_path):
         score(tmp_path, made.Listed(toys.sequences, name="toy2"))
     with pytest.raises(ResultError, match="is not a folder of results"):
         score(tmp_path / "nothing", toys)
+
+
+def test_an_interrupted_run_goes_on_where_it_was(made, toys, tmp_path):
+    whole = run("still", made.Still, toys, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run("still", partial(made.Faulty, at=4, value=KeyboardInterrupt()), toys, tmp_path / "cut")
+    again = run("still", made.Still, toys, tmp_path / "cut")
+    assert [outcome.reused for outcome in again.outcomes] == [True, False, False]
+    for sequence in toys.sequences:
+        text = (whole.folder / f"{sequence.name}.txt").read_text()
+        assert (again.folder / f"{sequence.name}.txt").read_text() == text

@@ -81,7 +81,7 @@ class Faulty(Still):
 
     def update(self, frame: np.ndarray) -> Prediction:
         if frame[0, 0, 0] == self.at:
-            if isinstance(self.value, Exception):
+            if isinstance(self.value, BaseException):
                 raise self.value
             return Prediction(self.value)
         return super().update(frame)

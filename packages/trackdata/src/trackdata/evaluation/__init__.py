@@ -25,7 +25,7 @@ Signatures:
 - ``pack_got10k(folder, expected)``, ``pack_trackingnet(folder, expected)``: archives for the servers.
 - ``comparison_table(scores)``: a rich table of several trackers.
 
-Nothing here imports torch; Matplotlib and OpenCV are imported when a report is written.
+Nothing here imports torch; Matplotlib and Jinja are imported when a report is written.
 """
 
 from trackdata.evaluation.conventions import CONVENTIONS, Default, Got10k, Pytracking, Toolkit, convention

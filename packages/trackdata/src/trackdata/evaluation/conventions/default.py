@@ -67,9 +67,11 @@ class Default:
 
     def score(self, runs: Sequence[Track], truth: Truth) -> SequenceScores:
         """Scores of one sequence; several runs are averaged."""
-        fitted = [self._fit(track, truth) for track in runs]
-        truth = fitted[0][1]
-        predictions = [boxes for boxes, _, _ in fitted]
+        reported = [check_prediction(track.boxes, truth) for track in runs]
+        if self.lengths == "truncate":
+            truth = _shortened(truth, min(len(truth), *map(len, reported)))
+        fitted = [self._fit(boxes, truth) for boxes in reported]
+        predictions = [boxes for boxes, _ in fitted]
         found = truth.annotated & truth.sized
         if truth.visible is not None:
             found = found & np.asarray(truth.visible, dtype=bool)
@@ -94,7 +96,7 @@ class Default:
             curves=curves,
             weights=weights | {"fps": seconds},
             runs=len(runs),
-            repairs=sum((repairs for _, _, repairs in fitted), Repairs()),
+            repairs=sum((repairs for _, repairs in fitted), Repairs()),
         )
 
     def _curves(self, boxes: np.ndarray, truth: Truth, found: np.ndarray, total: int) -> dict[str, np.ndarray]:
@@ -105,24 +107,20 @@ class Default:
             "norm_precision": share(count_within(relative_center_distance(predicted, annotated), RELATIVE), total),
         }
 
-    def _fit(self, track: Track, truth: Truth) -> tuple[np.ndarray, Truth, Repairs]:
-        """Predicted boxes and annotation of the same length, the first box the annotated one."""
-        boxes = check_prediction(track.boxes, truth)
+    def _fit(self, boxes: np.ndarray, truth: Truth) -> tuple[np.ndarray, Repairs]:
+        """Predicted boxes with as many rows as the annotation, the first box the annotated one."""
         excess = len(boxes) - len(truth)
         if excess and self.lengths == "error":
             raise PredictionError(
                 f"{truth.name}: {len(boxes)} predicted boxes for {len(truth)} frames; track it again, "
                 "or score with lengths='pad' or lengths='truncate'"
             )
-        if excess < 0 and self.lengths == "truncate":
-            truth = _shortened(truth, len(boxes))
         fitted = np.tile(_MISS, (len(truth), 1))
         kept = min(len(boxes), len(truth))
         fitted[:kept] = boxes[:kept]
         if truth.annotated[0]:
             fitted[0] = truth.boxes[0]
-        padded = max(-excess, 0) if self.lengths == "pad" else 0
-        return fitted, truth, Repairs(padded=padded, cut=max(excess, 0))
+        return fitted, Repairs(padded=max(-excess, 0), cut=max(excess, 0))
 
 
 def _covered_overlaps(boxes: np.ndarray, truth: Truth) -> np.ndarray:
