@@ -224,6 +224,12 @@ def test_plain_values_survive(tmp_path):
     assert read["half"].stride() == content["half"].stride()
 
 
+def test_a_conjugated_tensor_is_refused_rather_than_misread(tmp_path):
+    torch.save({"a": torch.tensor([1 + 2j]).conj()}, tmp_path / "f.pth")
+    with pytest.raises(NotACheckpointError, match="conjugated"):
+        safe_pickle.read(tmp_path / "f.pth")
+
+
 def test_arrays_of_objects_are_refused(tmp_path):
     torch.save({"a": np.array([{}, None], dtype=object)}, tmp_path / "f.pth")
     with pytest.raises(NotACheckpointError, match=r"Python objects|plain numbers"):

@@ -121,8 +121,8 @@ def load(path: str | Path) -> Checkpoint:
         content = safe_pickle.read(path)
     except safe_pickle.UnsafePickleError as error:
         raise UnsafeCheckpointError(
-            f"{path} refused: its pickle names {error.name}, which no checkpoint needs; nothing in it was run. "
-            "Do not load this file with any other program"
+            f"{path} refused: its pickle names {error.name}, which weights do not need and which could run code; "
+            "nothing of it was run. Other programs may not be as careful with this file"
         ) from error
     except safe_pickle.NotACheckpointError as error:
         raise CheckpointError(f"{path} cannot be read as a checkpoint: {error}") from error

@@ -22,7 +22,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 import torch
@@ -163,7 +163,11 @@ def _encode(text: str, encoding: str) -> bytes:
     return text.encode(encoding)
 
 
-def _rebuild_tensor(flat: Tensor, offset: int, size: Any, stride: Any, *rest: Any) -> Tensor:
+def _rebuild_tensor(
+    flat: Tensor, offset: int, size: Any, stride: Any, grad: Any = False, hooks: Any = None, bits: Any = None
+) -> Tensor:
+    if bits:
+        raise pickle.UnpicklingError("a tensor that is stored conjugated or negated")
     # as_strided refuses a view that leaves the storage; Tensor.set_ would enlarge the storage instead.
     return flat.as_strided(tuple(size), tuple(stride), offset)
 
@@ -246,9 +250,14 @@ _ALLOWED: dict[str, Any] = {
 }
 
 # Plain records of the standard library that training scripts store; they become stand-ins like project classes do.
-_INERT = {"argparse.Namespace", "types.SimpleNamespace"} | {
-    f"pathlib.{name}" for name in ("Path", "PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")
-}
+_INERT = {
+    "argparse.Namespace",
+    "types.SimpleNamespace",
+    "datetime.date",
+    "datetime.datetime",
+    "datetime.timedelta",
+    "datetime.timezone",
+} | {f"pathlib.{name}" for name in ("Path", "PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")}
 _INERT_PREFIXES = ("torch.nn.", "torch.optim.")
 _PYTHON2_NAMES = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 _REFUSED_ROOTS = sys.stdlib_module_names | {"__builtin__", "commands", "cPickle", "torch", "numpy", "torchvision"}
@@ -261,7 +270,7 @@ class SafeUnpickler(pickle._Unpickler):
     that six bytes can ask for gigabytes, and it answers extension codes from a cache without asking ``find_class``.
     """
 
-    dispatch = {
+    dispatch: ClassVar[dict] = {
         code: method
         for code, method in pickle._Unpickler.dispatch.items()
         if code not in (pickle.EXT1[0], pickle.EXT2[0], pickle.EXT4[0])

@@ -105,6 +105,13 @@ class TestResuming:
         with pytest.raises(ResumeError, match=r"batch_size 8 -> 4; choose another folder"):
             Trainer(config(batch_size=4), tiny_task(), tmp_path).fit()
 
+    def test_another_network_is_refused(self, tiny_task, tmp_path):
+        Trainer(config(), tiny_task(), tmp_path).fit(stop_after=1)
+        other = tiny_task()
+        other.model.layers[3] = torch.nn.Linear(16, 2)
+        with pytest.raises(checkpoints.CheckpointMismatchError, match=r"another network.*\n.*\[1, 16\].*\[2, 16\]"):
+            Trainer(config(), other, tmp_path).fit()
+
     def test_a_fresh_start_overwrites_nothing(self, tiny_task, tmp_path):
         Trainer(config(), tiny_task(), tmp_path).fit(stop_after=3)
         with pytest.raises(ResumeError, match="holds a training at step 3"):
@@ -289,6 +296,14 @@ class TestSteps:
                 return {"loss": super().losses(model, batch, progress)["total"]}
 
         with pytest.raises(ValueError, match=r"need an entry 'total', got \['loss'\]"):
+            Trainer(config(), Forgets(), tmp_path).fit()
+
+    def test_losses_are_scalars(self, tiny_task, tmp_path):
+        class Forgets(tiny_task):
+            def losses(self, model, batch, progress):
+                return {**super().losses(model, batch, progress), "keep": 0.7, "each": batch["side"]}
+
+        with pytest.raises(ValueError, match=r"scalars, got shapes \{'each': \(8,\)\}"):
             Trainer(config(), Forgets(), tmp_path).fit()
 
     def test_groups_need_a_learning_rate(self, tiny_task, tmp_path):

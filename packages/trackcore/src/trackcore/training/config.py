@@ -236,7 +236,7 @@ class Task(Protocol):
         May be left out for torch's ``default_collate``.
         """
 
-    def losses(self, model: nn.Module, batch: Any, progress: Progress) -> dict[str, Tensor]:
+    def losses(self, model: nn.Module, batch: Any, progress: Progress) -> Mapping[str, Tensor | float]:
         """Scalars by name; "total" is minimised, the others are logged.
 
         ``model`` is the network as wrapped for training: call it, not its parts. Its forward pass runs in the

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trackcore.checkpoints import save_weights
+from trackcore.checkpoints import load_state, save_weights
 from trackcore.training import resuming
 from trackcore.training.config import LoopConfig, Progress, Summary, Task, listed
 from trackcore.training.feeding import Batch, SampleError, StepBatches, close, make_loader, validation_batches
@@ -82,6 +82,7 @@ class Trainer:
         Raises:
             NonFiniteError: the total loss or the gradient is NaN or infinite.
             ResumeError: ``run_dir`` holds checkpoints, and ``resume`` is False or the sampling was set up differently.
+            CheckpointMismatchError: ``run_dir`` holds the training of another network.
             SampleError: the data cannot be read.
             CheckpointWriteError: the disk is full.
         """
@@ -178,7 +179,7 @@ class Trainer:
                 losses = _checked(self.task.losses(self._model, data, progress))
                 accelerator.backward(losses["total"] / self._accumulate)
             for name, value in losses.items():
-                sums[name] = sums.get(name, 0.0) + value.detach().float() / self._accumulate
+                sums[name] = sums.get(name, 0.0) + value.detach().to(accelerator.device).float() / self._accumulate
         norm = accelerator.clip_grad_norm_(self._model.parameters(), config.clip_norm or math.inf)
         # one exchange per step: the losses' means, the norm, and whether any process has been asked to stop
         stop = torch.tensor(float(self._stop.requested), device=accelerator.device)
@@ -365,7 +366,8 @@ class Trainer:
                 f"{self.run_dir} was trained with other settings, so its steps mean other samples: "
                 f"{', '.join(changed)}; choose another folder"
             )
-        self._accelerator.unwrap_model(self._model).load_state_dict(contents["model"])
+        hint = f"{self.run_dir} holds the training of another network; choose another folder"
+        load_state(self._accelerator.unwrap_model(self._model), contents["model"], hint=hint)
         self._optimizer.load_state_dict(contents["optimizer"])
         if self._accelerator.scaler is not None and contents["scaler"] is not None:
             self._accelerator.scaler.load_state_dict(contents["scaler"])
@@ -406,9 +408,10 @@ def _accelerator(config: LoopConfig) -> Accelerator:
     return accelerator
 
 
-def _checked(losses: dict[str, Tensor]) -> dict[str, Tensor]:
+def _checked(losses: Mapping[str, Tensor | float]) -> dict[str, Tensor]:
     if "total" not in losses:
         raise ValueError(f"a task's losses need an entry 'total', got {sorted(losses)}")
-    if shaped := {name: tuple(value.shape) for name, value in losses.items() if value.numel() != 1}:
+    losses = {name: torch.as_tensor(value) for name, value in losses.items()}
+    if shaped := {name: tuple(value.shape) for name, value in losses.items() if value.ndim}:
         raise ValueError(f"a task's losses are scalars, got shapes {shaped}")
     return losses
