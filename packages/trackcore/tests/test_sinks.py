@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -33,6 +34,18 @@ def test_video_round_trip(tmp_path, suffix):
     assert len(frames) == 8
     for index, image in enumerate(frames):
         assert np.abs(image.astype(int) - picture(index)).mean() < 8
+
+
+def test_without_x264(tmp_path, monkeypatch):
+    monkeypatch.setattr(av, "codecs_available", av.codecs_available - {"libx264"})
+    with open_sink(tmp_path / "out.mp4", 25) as sink:
+        for index in range(3):
+            sink.write(picture(index))
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert container.streams.video[0].codec_context.name == "mpeg4"
+    with open_video(tmp_path / "out.mp4") as source:
+        for index, frame in enumerate(source):
+            assert np.abs(frame.image.astype(int) - picture(index)).mean() < 8
 
 
 @pytest.mark.parametrize(("height", "width", "padded"), [(95, 128, (96, 128)), (97, 33, (98, 34)), (1, 1, (2, 2))])

@@ -155,7 +155,7 @@ class VideoWriter:
                 "libx264", rate=self._rate, options={"crf": "18", "preset": "veryfast"}
             )
         else:
-            self._stream = self._container.add_stream("mpeg4", rate=self._rate, options={"qscale": "3"})
+            self._stream = self._container.add_stream("mpeg4", rate=self._rate, options={"qmin": "2", "qmax": "4"})
         self._stream.height, self._stream.width = size[0] + size[0] % 2, size[1] + size[1] % 2
         self._stream.pix_fmt = "yuv420p"
         self._size = size
