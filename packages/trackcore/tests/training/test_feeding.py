@@ -1,6 +1,7 @@
 import multiprocessing
 import random
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -90,6 +91,20 @@ def test_the_number_of_workers_changes_nothing():
     for other in found[1:]:
         assert all(torch.equal(one, two) for one, two in zip(found[0], other, strict=True))
     assert len(torch.cat(found[0]).unique(dim=0)) == 48
+
+
+def test_workers_start_after_opencv_has_used_its_threads():
+    """In a forked process OpenCV's threads are gone; telling it to end them would wait for ever."""
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(4)
+    try:
+        cv2.warpAffine(np.zeros((2000, 2000, 3), np.uint8), np.float64([[1, 0.1, 3], [0, 1, 2]]), (2000, 2000))
+        loop = config(workers=1)
+        loader = make_loader(Global(), loop, StepBatches(loop, 0, 1), True, CPU)
+        loader.timeout = 30
+        assert len(list(loader)) == len(loader)
+    finally:
+        cv2.setNumThreads(threads)
 
 
 class Damaged:

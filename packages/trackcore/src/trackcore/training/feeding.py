@@ -153,4 +153,5 @@ def _start_worker(number: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: signal.alarm(_GRACE))
     if "cv2" in sys.modules:  # one thread per worker: the processes are the parallelism
-        sys.modules["cv2"].setNumThreads(1)
+        # 0, not 1: in a forked process OpenCV's threads are gone, and 1 waits forever for them to end.
+        sys.modules["cv2"].setNumThreads(0)
