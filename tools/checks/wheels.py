@@ -59,9 +59,10 @@ def check_wheel(member: Member, wheel: Path) -> Iterator[str]:
         names = set(archive.namelist())
         metadata_name = next(name for name in names if name.endswith(".dist-info/METADATA"))
         text = archive.read(metadata_name).decode("utf-8")
-    if "file:" in text:
-        yield f"{wheel.name}: METADATA holds 'file:', a path of this machine"
-    headers = Parser().parsestr(text)
+    headers = Parser().parsestr(text)  # behind them stands the README, which may well speak of file: URLs
+    for name, value in headers.items():
+        if "file:" in value:
+            yield f"{wheel.name}: METADATA holds 'file:', a path of this machine, in {name}: {value}"
     built = {_normal(Requirement(line)) for line in headers.get_all("Requires-Dist", [])}
     wanted = {_normal(requirement, extra) for extra, requirement in member.requirements()}
     for line in sorted(wanted - built):

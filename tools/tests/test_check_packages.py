@@ -242,6 +242,7 @@ def repository(root) -> Repository:
 
 def test_a_wheel_says_what_its_sources_say(repository, tmp_path):
     member = repository.members["onestream-track"]
+    write(member.folder / "README.md", "The weights are found by file: URL too.\n")
     wheel = build_wheel(member, tmp_path / "dist")
     assert list(check_wheel(member, wheel)) == []
 
