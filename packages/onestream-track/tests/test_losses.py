@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from onestream_track.heads import Maps
-from onestream_track.losses import focal_loss, gaussian_radius, heat_maps, losses
+from onestream_track.losses import focal_loss, gaussian_radius, heat_maps, losses, target_cells
 from trackcore import boxes as box_ops
 
 
@@ -68,3 +68,26 @@ def test_perfect_maps_have_no_box_loss():
     assert values["l1"].item() == pytest.approx(0, abs=1e-6)
     assert values["iou"].item() == pytest.approx(1, abs=1e-6)
     np.testing.assert_allclose(values["total"], 2 * values["giou"] + 5 * values["l1"] + values["location"])
+
+
+def test_target_cells_are_those_in_the_middle_of_the_box():
+    # centre (4, 4) in cells, half of the sides reaches 1 cell to each side
+    cells = target_cells(torch.tensor([[0.25, 0.25, 0.5, 0.5]]), 8)[0]
+    assert cells.sum() == 9
+    assert cells[3:6, 3:6].all()
+    # smaller than a cell: the centre's own cell
+    assert target_cells(torch.tensor([[0.4, 0.4, 0.01, 0.01]]), 8)[0].nonzero().tolist() == [[3, 3]]
+    # outside the crop: the nearest cell
+    assert target_cells(torch.tensor([[1.2, 0.4, 0.01, 0.01]]), 8)[0].nonzero().tolist() == [[3, 7]]
+
+
+def test_boxes_at_the_target_do_not_depend_on_the_score():
+    box = torch.tensor([[0.25, 0.25, 0.5, 0.5]])
+    size, offset = torch.full((1, 2, 8, 8), 0.4), torch.zeros(1, 2, 8, 8)
+    values = []
+    for row in (0, 4):
+        score = torch.full((1, 1, 8, 8), 0.1)
+        score[0, 0, row, row] = 0.9
+        values.append(losses(Maps(score, size, offset), box, "target")["giou"].item())
+    assert values[0] == values[1]
+    assert losses(Maps(score, size, offset), box, "peak")["giou"].item() != pytest.approx(values[0])

@@ -259,7 +259,9 @@ def _evaluate(asked: Evaluate) -> int:
         shown: dict[str, Callable[..., None]] = {}
 
         def on_progress(tracker: str, state: Any) -> None:
-            shown.setdefault(tracker, progress.of(tracker))(state)
+            if tracker not in shown:
+                shown[tracker] = progress.of(tracker)
+            shown[tracker](state)
 
         scores = evaluate(
             dataset,

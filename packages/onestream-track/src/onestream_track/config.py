@@ -9,6 +9,7 @@ from trackcore.training.config import LoopConfig
 
 TemplateRange = Literal["ALL", "CTR_POINT", "CTR_REC", "GT_BOX"]
 Concatenation = Literal["direct", "template_central", "partition"]
+BoxesAt = Literal["peak", "target"]
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,7 @@ class OptimizerConfig:
         schedule: ``step`` multiplies by ``drop_factor`` after every ``drop_every`` epochs, ``milestones`` after each
             epoch listed; ``cosine`` warms up over ``warmup_steps`` optimiser steps and falls to 0 at the last one.
         drop_every, milestones, drop_factor, warmup_steps: of the schedules.
+        boxes_at: cells whose boxes the losses judge, see :func:`onestream_track.losses.losses`.
     """
 
     lr: float = 4e-4
@@ -169,6 +171,7 @@ class OptimizerConfig:
     milestones: tuple[int, ...] = ()
     drop_factor: float = 0.1
     warmup_steps: int = 0
+    boxes_at: BoxesAt = "peak"
 
 
 @dataclass(frozen=True)

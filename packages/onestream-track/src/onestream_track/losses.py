@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from onestream_track.config import BoxesAt
 from onestream_track.heads import Maps, decode, find_peak
 from trackcore import boxes as box_ops
 
@@ -66,33 +67,63 @@ def focal_loss(score: Tensor, target: Tensor) -> Tensor:
     return total / positive.sum().clamp(min=1)
 
 
-def losses(maps: Maps, boxes: Tensor) -> dict[str, Tensor]:
-    """Training losses of a batch.
+def target_cells(boxes: Tensor, cells: int) -> Tensor:
+    """Cells that lie in the middle of their box (the inner half of its width and height), and the centre cell itself.
 
-    The predicted box comes from the arg-max of the predicted score, so size and offset get gradients at one cell per
-    sample.
+    Args:
+        boxes: ``(B, 4)`` x, y, w, h divided by the side of the crop.
+        cells: F.
+
+    Returns:
+        ``(B, F, F)`` bool; at least one cell of each sample, the nearest one when the centre lies outside.
+    """
+    cell = torch.arange(cells, device=boxes.device, dtype=boxes.dtype)
+
+    def near(start: Tensor, length: Tensor) -> Tensor:
+        # maps decode a cell at its left or upper edge, so cell i stands for the coordinate i
+        centre = (start + length / 2) * cells
+        home = centre.floor().clamp(0, cells - 1)
+        return ((cell - centre[:, None]).abs() <= length[:, None] * cells / 4) | (cell == home[:, None])
+
+    x, y, w, h = boxes.unbind(-1)
+    return near(y, h)[:, :, None] & near(x, w)[:, None, :]
+
+
+def losses(maps: Maps, boxes: Tensor, boxes_at: BoxesAt = "peak") -> dict[str, Tensor]:
+    """Training losses of a batch.
 
     Args:
         maps: float32 output of the head.
         boxes: ``(B, 4)`` ground truth x, y, w, h divided by the side of the search crop.
+        boxes_at: which cells' boxes are judged. As published, ``peak``: the arg-max of the predicted score, so size and
+            offset get gradients at one cell per sample. ``target``: every cell of :func:`target_cells`, which teaches
+            more per sample and does not depend on the score being right already.
 
     Returns:
-        ``total`` (2 GIoU + 5 L1 + location), ``giou``, ``l1``, ``location``, and the mean ``iou``.
+        ``total`` (2 GIoU + 5 L1 + location), ``giou``, ``l1``, ``location``, and the mean ``iou`` at the peak.
 
     Raises:
         ValueError: a ground-truth box has NaN.
     """
     if torch.isnan(boxes).any():
         raise ValueError(f"ground-truth boxes hold NaN: {boxes[torch.isnan(boxes).any(-1)][:4].tolist()}")
-    predicted = box_ops.cxcywh_to_xyxy(decode(maps, find_peak(maps.score.detach()).index))
+    cells = maps.score.shape[-1]
     truth = box_ops.xywh_to_xyxy(boxes).clamp(0, 1)
-    giou = (1 - box_ops.overlap(predicted, truth, "giou")).mean()
-    l1 = (predicted - truth).abs().mean()
-    location = focal_loss(maps.score, heat_maps(boxes, maps.score.shape[-1]))
+    peak = box_ops.cxcywh_to_xyxy(decode(maps, find_peak(maps.score.detach()).index))
+    if boxes_at == "peak":
+        predicted, wanted = peak, truth
+    else:
+        sample, row, column = target_cells(boxes, cells).nonzero(as_tuple=True)
+        centre = torch.stack([column, row], dim=1) + maps.offset[sample, :, row, column]
+        predicted = box_ops.cxcywh_to_xyxy(torch.cat([centre / cells, maps.size[sample, :, row, column]], dim=1))
+        wanted = truth[sample]
+    giou = (1 - box_ops.overlap(predicted, wanted, "giou")).mean()
+    l1 = (predicted - wanted).abs().mean()
+    location = focal_loss(maps.score, heat_maps(boxes, cells))
     return {
         "total": GIOU_WEIGHT * giou + L1_WEIGHT * l1 + LOCATION_WEIGHT * location,
         "giou": giou,
         "l1": l1,
         "location": location,
-        "iou": box_ops.overlap(predicted.detach(), truth).mean(),
+        "iou": box_ops.overlap(peak.detach(), truth).mean(),
     }

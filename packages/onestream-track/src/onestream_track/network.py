@@ -63,7 +63,7 @@ class ConvolutionalStem(nn.Module):
         layers: list[nn.Module] = []
         channels = 3
         for step in range(steps):
-            grown = max(width >> (steps - step), 16)
+            grown = max(width >> (steps - 1 - step), 16)
             layers += [nn.Conv2d(channels, grown, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(grown), nn.ReLU()]
             channels = grown
         self.layers = nn.Sequential(*layers)

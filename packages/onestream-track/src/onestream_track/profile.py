@@ -60,7 +60,7 @@ def _stem(config: ModelConfig) -> int:
     steps = config.stride.bit_length() - 1
     total, channels = 0, 3
     for step in range(steps):
-        grown = max(config.width >> (steps - step), 16)
+        grown = max(config.width >> (steps - 1 - step), 16)
         pixels = (config.stride >> (step + 1)) ** 2
         total += 9 * channels * grown * pixels
         channels = grown

@@ -110,7 +110,7 @@ class OneStreamTask:
             template_mask=mask,
             keep_rate=keep_rate(config.elimination, progress.epoch),
         )
-        return losses(output.maps, batch["search_box"])
+        return losses(output.maps, batch["search_box"], self.recipe.optimizer.boxes_at)
 
 
 def _counted(source: PairSource, epoch: int, index: int) -> Counted:
