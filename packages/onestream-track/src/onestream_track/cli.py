@@ -226,7 +226,7 @@ def _track(asked: Track) -> int:
 
     tracker = create(**options)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with open_video(asked.source) as frames, Progress(*columns) as bar:
+    with open_video(asked.source, on_error="skip") as frames, Progress(*columns) as bar:
         job = bar.add_task("tracking", total=frames.length)
         followed = track_video(
             tracker,

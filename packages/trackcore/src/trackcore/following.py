@@ -10,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from trackcore.overlay import draw_box
 from trackcore.tracker import Prediction, Tracker
-from trackcore.video import Frame, FrameSource, open_video
-
-FALLBACK_FPS = 25.0  # of overlay videos of sources that do not tell their rate
+from trackcore.video import DEFAULT_FPS, Frame, FrameReadError, FrameSource, open_sink, open_video
 
 
 @dataclass(frozen=True)
@@ -23,8 +22,8 @@ class Followed:
     Attributes:
         frames: frames seen, the first included.
         skipped: frames that could not be decoded and were left out.
-        seconds: time spent in the tracker alone.
-        scores: mean score over the tracked frames, None for trackers without scores.
+        seconds: time spent in the tracker's updates alone.
+        score: mean score over the tracked frames, None for trackers without scores.
         interrupted: True when Ctrl-C ended it; everything up to then is kept.
     """
 
@@ -72,25 +71,25 @@ def track_video(
 
     Args:
         tracker: any tracker.
-        source: see :func:`trackcore.video.open_video`.
+        source: see :func:`trackcore.video.open_video`; a name is opened so that unreadable frames are left out.
         box: x, y, w, h of the target in the first frame.
         output: overlay video (by suffix) or folder of frames to write.
-        boxes: text file to write, one line ``x,y,w,h`` a frame, the first being the given box; lines appear as frames
-            are tracked.
+        boxes: text file to write, one line ``x,y,w,h`` a frame, the first being the given box; a frame that was left
+            out repeats the line before it. Lines appear as frames are tracked.
         on_frame: called after each frame, for progress.
 
     Raises:
-        FrameReadError: the source cannot be read.
+        FrameReadError: the source or its first frame cannot be read.
         ValueError: the box cannot be tracked.
         OSError: an output cannot be written.
     """
-    from trackcore.overlay import draw_box
-    from trackcore.sinks import open_sink
-
-    count, seconds, scores, interrupted = 0, 0.0, [0.0, 0], False
+    count, total_score, scored, interrupted = 0, 0.0, 0, False
+    line, last_index = "", 0  # of the frame before
     with ExitStack() as stack:
-        frames = source if isinstance(source, FrameSource) else stack.enter_context(open_video(source))
-        sink = stack.enter_context(open_sink(output, frames.fps or FALLBACK_FPS)) if output is not None else None
+        frames = source if isinstance(source, FrameSource) else stack.enter_context(open_video(source, on_error="skip"))
+        if frames.skipped:
+            raise FrameReadError(f"{frames.name}: the first frame, in which the box lies, cannot be read")
+        sink = stack.enter_context(open_sink(output, frames.fps or DEFAULT_FPS)) if output is not None else None
         lines = None
         if boxes is not None:
             Path(boxes).parent.mkdir(parents=True, exist_ok=True)
@@ -100,10 +99,12 @@ def track_video(
             for frame, prediction in follow(timed, frames, box):
                 count += 1
                 if count > 1 and prediction.score is not None:
-                    scores[0] += prediction.score
-                    scores[1] += 1
+                    total_score, scored = total_score + prediction.score, scored + 1
                 if lines is not None:
-                    lines.write(",".join(f"{value:.4f}".rstrip("0").rstrip(".") for value in prediction.box) + "\n")
+                    if count > 1:
+                        lines.write(line * (frame.index - last_index - 1))
+                    line, last_index = _text(prediction.box), frame.index
+                    lines.write(line)
                 if sink is not None:
                     label = None if prediction.score is None else f"{prediction.score:.2f}"
                     sink.write(draw_box(frame.image, prediction.box, label=label))
@@ -111,9 +112,14 @@ def track_video(
                     on_frame(frame, prediction)
         except KeyboardInterrupt:
             interrupted = True
-        seconds = timed.seconds
         skipped = frames.skipped
-    return Followed(count, skipped, seconds, scores[0] / scores[1] if scores[1] else None, interrupted)
+    score = total_score / scored if scored else None
+    return Followed(count, skipped, timed.seconds, score, interrupted)
+
+
+def _text(box: np.ndarray) -> str:
+    """A line of a box file, without needless zeros."""
+    return ",".join(f"{value:.4f}".rstrip("0").rstrip(".") for value in box) + "\n"
 
 
 class _Timed:

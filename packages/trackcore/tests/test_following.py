@@ -1,0 +1,79 @@
+"""Following a target through a stream of frames."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from trackcore.following import track_video
+from trackcore.tracker import Prediction
+from trackcore.video import FrameReadError, open_video
+
+
+class Drifting:
+    """Moves one pixel to the right per frame."""
+
+    def init(self, frame, box):
+        self.box = np.array(box, float)
+
+    def update(self, frame):
+        self.box = self.box + np.array([1, 0, 0, 0])
+        return Prediction(box=self.box, score=0.5)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for number in range(5):
+        cv2.imwrite(str(frames / f"{number:04d}.jpg"), np.full((48, 64, 3), 40 * number, np.uint8))
+    return frames
+
+
+def test_boxes_overlay_and_summary(folder, tmp_path):
+    boxes, overlay, seen = tmp_path / "out" / "boxes.txt", tmp_path / "overlay.mp4", []
+    followed = track_video(
+        Drifting(), folder, [10, 8, 20.5, 16], output=overlay, boxes=boxes,
+        on_frame=lambda frame, prediction: seen.append(frame.index),
+    )  # fmt: skip
+    assert (followed.frames, followed.skipped, followed.score) == (5, 0, 0.5)
+    assert followed.rate > 0
+    assert seen == [0, 1, 2, 3, 4]
+    assert boxes.read_text().splitlines() == [f"{10 + number},8,20.5,16" for number in range(5)]
+    with open_video(overlay) as drawn:
+        assert sum(1 for _ in drawn) == 5
+
+
+def test_an_unreadable_frame_is_counted_and_keeps_its_line(folder, tmp_path):
+    (folder / "0002.jpg").write_bytes(b"not an image")
+    boxes = tmp_path / "boxes.txt"
+    followed = track_video(Drifting(), folder, [10, 8, 20, 16], boxes=boxes)
+    assert (followed.frames, followed.skipped) == (4, 1)
+    assert [line.split(",")[0] for line in boxes.read_text().splitlines()] == ["10", "11", "11", "12", "13"]
+
+
+def test_an_unreadable_first_frame_is_an_error(folder):
+    (folder / "0000.jpg").write_bytes(b"not an image")
+    with pytest.raises(FrameReadError, match="first frame"):
+        track_video(Drifting(), folder, [10, 8, 20, 16])
+
+
+def test_an_interruption_keeps_what_was_tracked(folder, tmp_path):
+    def stop(frame, prediction):
+        if frame.index == 2:
+            raise KeyboardInterrupt
+
+    boxes, overlay = tmp_path / "boxes.txt", tmp_path / "overlay.mp4"
+    followed = track_video(Drifting(), folder, [10, 8, 20, 16], output=overlay, boxes=boxes, on_frame=stop)
+    assert followed.interrupted
+    assert len(boxes.read_text().splitlines()) == 3
+    with open_video(overlay) as drawn:
+        assert sum(1 for _ in drawn) == 3
+
+
+def test_a_video_of_one_frame_has_no_rate(folder):
+    for extra in sorted(folder.iterdir())[1:]:
+        extra.unlink()
+    followed = track_video(Drifting(), folder, [10, 8, 20, 16])
+    assert (followed.frames, followed.rate, followed.score) == (1, 0.0, None)
