@@ -113,7 +113,7 @@ class Options:
 
 
 if __name__ == "__main__":
-    from reporting import machine_table
+    from rich import print
 
     options = tyro.cli(Options)
-    machine_table(measure_machine(options.device, options.repeats))
+    print(measure_machine(options.device, options.repeats))

@@ -109,7 +109,7 @@ LOCK = [
     (
         "a range that leaves the locked version out",
         "packages/trackcore/pyproject.toml",
-        '"av>=13"',
+        '"av>=14.1"',
         '"av>=13,<14"',
         "outside 'av",
     ),
@@ -266,7 +266,7 @@ def test_a_wheel_of_other_sources_is_found(repository, tmp_path):
 
 def test_the_command_lists_every_fault_and_fails(root, capsys):
     replace(root / "packages/trackdata/pyproject.toml", '"trackcore>=0.1,<0.2"', '"trackcore>=0.2"')
-    replace(root / "packages/trackcore/pyproject.toml", '"av>=13"', '"av>=13,<14"')
+    replace(root / "packages/trackcore/pyproject.toml", '"av>=14.1"', '"av>=13,<14"')
     assert main(["--root", str(root), "metadata", "lock"]) == 1
     printed = capsys.readouterr().out
     assert "metadata: 2 faults" in printed

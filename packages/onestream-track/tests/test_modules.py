@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from onestream_track.elimination import box_mask, centre_rows, eliminate, keep_c
 from onestream_track.heads import CenterHead, CornerHead, Maps, PerceptronHead, decode, find_peak
 from onestream_track.network import build
 from onestream_track.relative_attention import RelativeAttention, relative_index
-from trackcore.vit import Block
+from trackcore.vit import Block, attention_rows
 
 HEADS = {"atol": 2e-5, "rtol": 1e-4}
 
@@ -218,3 +220,24 @@ def test_impossible_configurations_are_refused():
     )  # fmt: skip
     with pytest.raises(ValueError, match="template_mask"):
         build(config)(torch.zeros(1, 3, 128, 128), torch.zeros(1, 3, 256, 256))
+
+
+def test_starting_from_scratch_makes_like_attend_to_like():
+    torch.manual_seed(0)
+    config = ModelConfig(width=64, depth=1, heads=2, head_channels=8, drop_path=0.0)
+    shares = {}
+    for start in ("published", "scratch"):
+        network = build(dataclasses.replace(config, start=start))
+        tokens = torch.randn(1, 50, 64)
+        queries, keys, _ = network.backbone.blocks[0].attn.heads_of(tokens)
+        shares[start] = attention_rows(queries, keys).diagonal(dim1=2, dim2=3).mean().item()
+    assert shares["published"] < 0.05  # uniform attention would give 0.02
+    assert shares["scratch"] > 0.2
+
+
+def test_starting_from_scratch_scores_low_everywhere():
+    torch.manual_seed(0)
+    network = build(ModelConfig(width=32, depth=1, heads=2, head_channels=8, start="scratch")).eval()
+    with torch.inference_mode():
+        score = network(torch.randn(2, 3, 128, 128), torch.randn(2, 3, 256, 256)).maps.score
+    assert score.max() < 0.1

@@ -117,7 +117,7 @@ def tiny() -> Recipe:
     return Recipe(
         model=ModelConfig(
             width=96,
-            depth=4,
+            depth=3,
             heads=3,
             mlp_ratio=2.0,
             stride=8,
@@ -126,7 +126,7 @@ def tiny() -> Recipe:
             search_size=96,
             template_factor=2.0,
             search_factor=3.0,
-            elimination=EliminationConfig(layers=(2,), keep=(0.7,), start_epoch=3, warm_epochs=2),
+            elimination=EliminationConfig(layers=(1,), keep=(0.7,), start_epoch=3, warm_epochs=2),
             head_channels=64,
             drop_path=0.0,
             start="scratch",
@@ -138,9 +138,10 @@ def tiny() -> Recipe:
             max_gap=50,
             center_jitter=1.0,
             scale_jitter=0.15,
+            second_flip_probability=0.0,
         ),
         optimizer=OptimizerConfig(
-            lr=1e-3,
+            lr=4e-3,
             reference_batch=32,
             backbone_multiplier=1.0,
             schedule="cosine",
@@ -148,7 +149,7 @@ def tiny() -> Recipe:
             boxes_at="target",
         ),
         loop=LoopConfig(
-            epochs=8,
+            epochs=10,
             samples_per_epoch=4096,
             batch_size=32,
             validation_samples=256,
