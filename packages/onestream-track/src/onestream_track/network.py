@@ -21,8 +21,8 @@ from onestream_track.heads import CenterHead, Maps, decode, find_peak
 from trackcore.positions import resample_grid, sincos_2d
 from trackcore.vit import Block, attention_rows, drop_path_rates, init_linear, init_mimetic
 
-# Of networks that start from scratch. Tokens leave an untrained stem small: positions of full size would drown what they
-# look like, and attention would match places instead of contents.
+# Of networks that start from scratch. Tokens leave an untrained stem small: positions of full size would drown what
+# they look like, and attention would match places instead of contents.
 POSITION_SCALE = 0.1
 SCORE_PRIOR = 0.01
 
