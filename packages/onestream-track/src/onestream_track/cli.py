@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -191,7 +192,8 @@ def _train(words: list[str]) -> int:
     summary = train(
         asked.recipe, asked.root, asked.output, name=name, start_weights=asked.start_weights, resume=asked.resume
     )
-    Console().print(summary)
+    if os.environ.get("RANK", "0") == "0":  # under torchrun every process gets here
+        Console().print(summary)
     return INTERRUPTED if summary.interrupted else 0
 
 

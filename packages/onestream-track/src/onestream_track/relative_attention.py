@@ -47,8 +47,8 @@ class RelativeAttention(nn.Module):
         template_side, search_side: sides of the two grids in tokens.
         relative: add a learned bias per head and relative position.
         talking: mix the heads linearly before and after the softmax ("Talking-Heads Attention", 2020).
-        mask_after_mixing: with ``talking``, apply the padding mask after the first mixing. As published it comes
-            before, where mixing minus infinities of both signs makes every output NaN.
+        mask_after_mixing: with ``talking``, apply the padding mask after each mixing. As published it comes before the
+            first one, where mixing minus infinities of both signs makes every output NaN.
     """
 
     def __init__(
@@ -93,4 +93,6 @@ class RelativeAttention(nn.Module):
         attention = scores.softmax(dim=-1)
         if self.proj_w is not None:
             attention = self.proj_w(attention.movedim(1, -1)).movedim(-1, 1)
+            if padding is not None and self.mask_after_mixing:
+                attention = attention.masked_fill(padding[:, None, None], 0.0)  # the second mixing has a bias
         return self.proj((attention @ values).transpose(1, 2).flatten(2))
