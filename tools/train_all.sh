@@ -41,8 +41,8 @@ while (($#)); do
     esac
 done
 case $profile in
-    smoke) recipe=tiny train=150 validation=10 unseen=20 frames=60 ;;
-    debug) recipe=debug train=2 validation=1 unseen=2 frames=20 ;;
+    smoke) recipe=tiny train=240 validation=20 unseen=20 frames=40 unseen_frames=60 ;;
+    debug) recipe=debug train=2 validation=1 unseen=2 frames=20 unseen_frames=20 ;;
     *) fail "unknown profile '$profile' (known: smoke, debug)" ;;
 esac
 [[ -z $video || -n $init ]] || fail "--video needs --init x,y,w,h, the target's box in the first frame"
@@ -62,12 +62,12 @@ bin=$root/.venv/bin
 began=$SECONDS
 
 step "generating video"
-generate() { # folder, split, sequences, seed
-    "$bin/trackdata" synth --output "$output/$1" --split "$2" --sequences "$3" --frames "$frames" --seed "$4" --workers 2
+generate() { # folder, split, sequences, frames, seed
+    "$bin/trackdata" synth --output "$output/$1" --split "$2" --sequences "$3" --frames "$4" --seed "$5" --workers 2
 }
-generate video train "$train" 0
-generate video val "$validation" 1
-generate unseen val "$unseen" 2
+generate video train "$train" "$frames" 0
+generate video val "$validation" "$frames" 1
+generate unseen val "$unseen" "$unseen_frames" 2
 
 step "training recipe $recipe"
 "$bin/onestream-track" train "$recipe" --root "$output/video" --output "$output/$recipe"
@@ -75,7 +75,7 @@ weights=$output/$recipe/weights.safetensors
 
 step "evaluating on unseen sequences, beside a box that never moves and OpenCV's MIL"
 "$bin/onestream-track" evaluate --dataset got10k --root "$output/unseen" --split val --weights "$weights" \
-    --name "$recipe" --compare static --compare opencv:mil --convention got10k --output "$output/results" --workers 2
+    --name "$recipe" --compare static --compare opencv:mil --output "$output/results" --workers 2
 
 step "tracking a video"
 if [[ -z $video ]]; then
@@ -86,6 +86,7 @@ fi
     --output "$output/overlay.mp4" --save "$output/boxes.txt"
 
 step "done"
-cat "$output/results/report/summary.txt" 2>/dev/null || true
+grep -m 5 '^|' "$output/results/report/report.md" # two lines of heading, three trackers
+echo
 printf '%-9s %s\n' report "$output/results/report/report.html" overlay "$output/overlay.mp4" \
     boxes "$output/boxes.txt" weights "$weights"

@@ -155,6 +155,7 @@ class OptimizerConfig:
         lr: base learning rate of the head at a batch of ``reference_batch``; other batch sizes scale it linearly.
         reference_batch: the batch size ``lr`` was chosen for.
         backbone_multiplier: the backbone learns at this share of ``lr``.
+        betas: decay rates of AdamW's two moments.
         weight_decay: on every parameter, as published (no exception for norms, biases or tables).
         schedule: ``step`` multiplies by ``drop_factor`` after every ``drop_every`` epochs, ``milestones`` after each
             epoch listed; ``cosine`` warms up over ``warmup_steps`` optimiser steps and falls to 0 at the last one.
@@ -165,6 +166,7 @@ class OptimizerConfig:
     lr: float = 4e-4
     reference_batch: int = 128
     backbone_multiplier: float = 0.1
+    betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 1e-4
     schedule: Literal["step", "milestones", "cosine"] = "step"
     drop_every: int = 240

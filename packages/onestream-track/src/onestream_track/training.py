@@ -82,7 +82,8 @@ class OneStreamTask:
         ]
 
     def build_optimizer(self, groups: Sequence[dict[str, Any]]) -> AdamW:
-        return AdamW(groups, weight_decay=self.recipe.optimizer.weight_decay)
+        settings = self.recipe.optimizer
+        return AdamW(groups, betas=settings.betas, weight_decay=settings.weight_decay)
 
     def learning_rate_factor(self, progress: Progress) -> float:
         settings = self.recipe.optimizer
