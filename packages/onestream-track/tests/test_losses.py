@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from onestream_track.config import LossConfig
 from onestream_track.heads import Maps
 from onestream_track.losses import focal_loss, gaussian_radius, heat_maps, losses, target_cells
 from trackcore import boxes as box_ops
@@ -88,6 +89,6 @@ def test_boxes_at_the_target_do_not_depend_on_the_score():
     for row in (0, 4):
         score = torch.full((1, 1, 8, 8), 0.1)
         score[0, 0, row, row] = 0.9
-        values.append(losses(Maps(score, size, offset), box, "target")["giou"].item())
+        values.append(losses(Maps(score, size, offset), box, LossConfig(boxes_at="target"))["giou"].item())
     assert values[0] == values[1]
-    assert losses(Maps(score, size, offset), box, "peak")["giou"].item() != pytest.approx(values[0])
+    assert losses(Maps(score, size, offset), box)["giou"].item() != pytest.approx(values[0])

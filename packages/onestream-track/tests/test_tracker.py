@@ -161,6 +161,17 @@ def test_update_before_init_says_so():
         OneStreamTracker(build(SMALL).eval(), SMALL).update(np.zeros((60, 80, 3), np.uint8))
 
 
+def test_damaged_weights_are_noticed():
+    network = build(SMALL).eval()
+    with torch.no_grad():
+        network.backbone.norm.weight.fill_(float("nan"))
+    tracker = OneStreamTracker(network, SMALL)
+    frame = np.zeros((60, 80, 3), np.uint8)
+    tracker.init(frame, np.array([5.0, 5, 20, 20]))
+    with pytest.raises(RuntimeError, match="not finite"):
+        tracker.update(frame)
+
+
 def test_set_box_moves_the_search(tracker):
     frame = np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8)
     tracker.init(frame, np.array([10.0, 10, 20, 20]))

@@ -9,7 +9,6 @@ from trackcore.training.config import LoopConfig
 
 TemplateRange = Literal["ALL", "CTR_POINT", "CTR_REC", "GT_BOX"]
 Concatenation = Literal["direct", "template_central", "partition"]
-BoxesAt = Literal["peak", "target"]
 
 
 @dataclass(frozen=True)
@@ -148,6 +147,22 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
+class LossConfig:
+    """What is minimised: ``giou_weight * GIoU + l1_weight * L1 + location_weight * location``.
+
+    Attributes:
+        boxes_at: which cells' boxes are judged. As published, ``peak``: the arg-max of the predicted score, so size and
+            offset get gradients at one cell per sample. ``target``: every cell in the middle of the target, which
+            teaches more per sample and does not depend on the score being right already.
+    """
+
+    giou_weight: float = 2.0
+    l1_weight: float = 5.0
+    location_weight: float = 1.0
+    boxes_at: Literal["peak", "target"] = "peak"
+
+
+@dataclass(frozen=True)
 class OptimizerConfig:
     """AdamW with two learning rates.
 
@@ -160,7 +175,6 @@ class OptimizerConfig:
         schedule: ``step`` multiplies by ``drop_factor`` after every ``drop_every`` epochs, ``milestones`` after each
             epoch listed; ``cosine`` warms up over ``warmup_steps`` optimiser steps and falls to 0 at the last one.
         drop_every, milestones, drop_factor, warmup_steps: of the schedules.
-        boxes_at: cells whose boxes the losses judge, see :func:`onestream_track.losses.losses`.
     """
 
     lr: float = 4e-4
@@ -173,14 +187,14 @@ class OptimizerConfig:
     milestones: tuple[int, ...] = ()
     drop_factor: float = 0.1
     warmup_steps: int = 0
-    boxes_at: BoxesAt = "peak"
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything a training run is: network, data, optimiser, loop."""
+    """Everything a training run is: network, data, optimiser, loop, losses."""
 
     model: ModelConfig
     data: DataConfig
     optimizer: OptimizerConfig
     loop: LoopConfig
+    loss: LossConfig = LossConfig()

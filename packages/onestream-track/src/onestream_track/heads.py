@@ -99,9 +99,11 @@ def find_peak(score: Tensor) -> Peak:
     flat = score.flatten(1)
     value = flat.amax(dim=1)
     # Neither max nor argmax promises which of equal cells it returns; the published decoding takes the first one.
-    rank_from_end = torch.arange(flat.shape[1], 0, -1, device=flat.device)
-    index = flat.shape[1] - ((flat == value[:, None]) * rank_from_end).amax(dim=1)
-    return Peak(index=index, score=value)
+    count = flat.shape[1]
+    rank_from_end = torch.arange(count, 0, -1, device=flat.device)
+    index = count - ((flat == value[:, None]) * rank_from_end).amax(dim=1)
+    # A map with NaN equals nothing: any cell will do, its NaN score tells.
+    return Peak(index=index.clamp(max=count - 1), score=value)
 
 
 def decode(maps: Maps, index: Tensor) -> Tensor:

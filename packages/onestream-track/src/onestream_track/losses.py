@@ -9,13 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from onestream_track.config import BoxesAt
+from onestream_track.config import LossConfig
 from onestream_track.heads import Maps, decode, find_peak
 from trackcore import boxes as box_ops
-
-GIOU_WEIGHT = 2.0
-L1_WEIGHT = 5.0
-LOCATION_WEIGHT = 1.0
 
 
 def gaussian_radius(width: Tensor, height: Tensor, overlap: float = 0.7) -> Tensor:
@@ -89,28 +85,27 @@ def target_cells(boxes: Tensor, cells: int) -> Tensor:
     return near(y, h)[:, :, None] & near(x, w)[:, None, :]
 
 
-def losses(maps: Maps, boxes: Tensor, boxes_at: BoxesAt = "peak") -> dict[str, Tensor]:
+def losses(maps: Maps, boxes: Tensor, config: LossConfig | None = None) -> dict[str, Tensor]:
     """Training losses of a batch.
 
     Args:
         maps: float32 output of the head.
         boxes: ``(B, 4)`` ground truth x, y, w, h divided by the side of the search crop.
-        boxes_at: which cells' boxes are judged. As published, ``peak``: the arg-max of the predicted score, so size and
-            offset get gradients at one cell per sample. ``target``: every cell of :func:`target_cells`, which teaches
-            more per sample and does not depend on the score being right already.
+        config: weights, and the cells whose boxes are judged; the published ones when None.
 
     Returns:
-        ``total`` (2 GIoU + 5 L1 + location), ``giou``, ``l1``, ``location``, and the mean ``iou`` at the peak.
+        the weighted ``total``, ``giou``, ``l1``, ``location``, and the mean ``iou`` at the peak.
 
     Raises:
         ValueError: a ground-truth box has NaN.
     """
     if torch.isnan(boxes).any():
         raise ValueError(f"ground-truth boxes hold NaN: {boxes[torch.isnan(boxes).any(-1)][:4].tolist()}")
+    config = config or LossConfig()
     cells = maps.score.shape[-1]
     truth = box_ops.xywh_to_xyxy(boxes).clamp(0, 1)
     peak = box_ops.cxcywh_to_xyxy(decode(maps, find_peak(maps.score.detach()).index))
-    if boxes_at == "peak":
+    if config.boxes_at == "peak":
         predicted, wanted = peak, truth
     else:
         sample, row, column = target_cells(boxes, cells).nonzero(as_tuple=True)
@@ -121,7 +116,7 @@ def losses(maps: Maps, boxes: Tensor, boxes_at: BoxesAt = "peak") -> dict[str, T
     l1 = (predicted - wanted).abs().mean()
     location = focal_loss(maps.score, heat_maps(boxes, cells))
     return {
-        "total": GIOU_WEIGHT * giou + L1_WEIGHT * l1 + LOCATION_WEIGHT * location,
+        "total": config.giou_weight * giou + config.l1_weight * l1 + config.location_weight * location,
         "giou": giou,
         "l1": l1,
         "location": location,

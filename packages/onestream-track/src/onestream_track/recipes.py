@@ -12,6 +12,7 @@ from typing import cast
 from onestream_track.config import (
     DataConfig,
     EliminationConfig,
+    LossConfig,
     ModelConfig,
     OptimizerConfig,
     Recipe,
@@ -147,7 +148,6 @@ def tiny() -> Recipe:
             backbone_multiplier=1.0,
             schedule="cosine",
             warmup_steps=50,
-            boxes_at="target",
         ),
         loop=LoopConfig(
             epochs=12,
@@ -159,6 +159,7 @@ def tiny() -> Recipe:
             log_every=32,
             find_unused_parameters=True,
         ),
+        loss=LossConfig(boxes_at="target"),
     )
 
 

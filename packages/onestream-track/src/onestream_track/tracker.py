@@ -117,6 +117,10 @@ class OneStreamTracker:
 
         Returns:
             Box in pixels, ``score`` of the network at the peak, and the windowed score as ``extras["response"]``.
+
+        Raises:
+            ValueError: the frame is no RGB uint8 image.
+            RuntimeError: :meth:`init` was not called, or the network's output is NaN or infinite.
         """
         state = self._running()
         height, width = check_frame(frame).shape[:2]
@@ -131,6 +135,11 @@ class OneStreamTracker:
         score = maps.score.flatten(1).gather(1, peak.index[:, None])
         found = torch.cat([decode(maps, peak.index), peak.score[:, None], score], dim=1)[0].double().cpu().numpy()
 
+        if not np.isfinite(found).all():
+            raise RuntimeError(
+                f"the network's output is not finite (box and scores {found.tolist()}): the weights are damaged, "
+                "or the precision is too low for them; try fp32"
+            )
         box = box_from_crop(found[:4], state.box, search.scale, size)
         state.box = clip_to_frame(box, height, width, CLIP_MARGIN)
         extras: dict[str, Any] = {"response": float(found[4])}

@@ -111,7 +111,7 @@ class OneStreamTask:
             template_mask=mask,
             keep_rate=keep_rate(config.elimination, progress.epoch),
         )
-        return losses(output.maps, batch["search_box"], self.recipe.optimizer.boxes_at)
+        return losses(output.maps, batch["search_box"], self.recipe.loss)
 
 
 def _counted(source: PairSource, epoch: int, index: int) -> Counted:
