@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from onestream_track.config import ModelConfig, Recipe
+from onestream_track.config import ModelConfig
 from onestream_track.elimination import box_mask
 from onestream_track.heads import decode, find_peak
 from onestream_track.network import Output, build
@@ -176,8 +176,8 @@ def model_of(checkpoint: checkpoints.Checkpoint) -> ModelConfig | None:
     Published files of networks with and without elimination are the same; elimination is assumed.
     """
     card = checkpoint.meta.get("card") or {}
-    if "configuration" in card:
-        return from_yaml(Recipe, card["configuration"]).model
+    if "model" in card:
+        return from_yaml(ModelConfig, card["model"])
     table = checkpoint.state.get("backbone.pos_embed_x")
     if table is None or table.shape[2] != 768:
         return None

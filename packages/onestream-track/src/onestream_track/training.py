@@ -168,6 +168,7 @@ def train(
     card = {
         "kind": "one-stream tracker",
         "recipe": name,
+        "model": to_yaml(recipe.model),  # all that is needed to build the network again
         "configuration": text,
         "start_weights": str(start_weights) if start_weights is not None else None,
         "parameters": sum(parameter.numel() for parameter in task.model.parameters()),
