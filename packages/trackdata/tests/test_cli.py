@@ -117,6 +117,7 @@ def test_bad_usage_is_one_line_and_exit_code_2(change, message, source, tmp_path
         (["report", "nowhere", "--dataset", "folder", "--root", "nowhere", "--output", "o"], 1, "nowhere"),
         (["synth", "--output", "o", "--size", "3"], 2, "--size is WIDTHxHEIGHT"),
         (["synth", "--output", "o", "--sequences", "0"], 1, "at least 1"),
+        (["synth", "--output", "o", "--preset", "eays"], 1, "did you mean 'easy'"),
         (["synth"], 2, "--output"),
         (["sing"], 2, "sing"),
     ],

@@ -40,6 +40,8 @@ class Synth:
     """frames of each sequence"""
     size: str = "320x240"
     """WIDTHxHEIGHT in pixels"""
+    preset: str = "standard"
+    """how difficult: easy, standard or hard"""
     seed: int = 0
     """the same seed gives the same video"""
     workers: int = 1
@@ -147,12 +149,12 @@ def main(args: Sequence[str] | None = None) -> int:
 def _synth(command: Synth) -> int:
     from rich.progress import Progress
 
-    from trackdata.synth import SynthConfig, write_got10k
+    from trackdata.synth import preset, write_got10k
 
     size = re.fullmatch(r"(\d+)x(\d+)", command.size)
     if size is None:
         raise UsageError(f"--size is WIDTHxHEIGHT such as 320x240, got {command.size!r}")
-    config = SynthConfig(frames=command.frames, size=(int(size[1]), int(size[2])))
+    config = preset(command.preset, frames=command.frames, size=(int(size[1]), int(size[2])))
     with Progress(console=_errors()) as bars:
         task = bars.add_task("sequences", total=command.sequences)
         report = write_got10k(
