@@ -20,7 +20,6 @@ def main() -> None:
         workers=1,
         log_every=1,
         log_to="none",
-        device="cpu",
     )
     task = TinyTask(dropout=0.0, optimizer="sgd", hook=lambda step: time.sleep(pause))
     summary = Trainer(config, task, run_dir).fit()

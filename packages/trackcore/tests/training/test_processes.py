@@ -15,7 +15,7 @@ from trackcore import checkpoints
 from trackcore.training import resuming
 
 SCRIPT = Path(__file__).with_name("run_tiny.py")
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
 
 def torchrun(*arguments: object) -> list[str]:

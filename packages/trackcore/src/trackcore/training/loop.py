@@ -6,6 +6,7 @@ Launch it as it is for one process, or under ``torchrun`` for several; the code 
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -398,11 +399,19 @@ _CARRIED = ("closed_epochs", "sums", "summed", "train", "validation", "best")
 def _accelerator(config: LoopConfig) -> Accelerator:
     # Accelerate keeps one state per program and refuses another precision or device in a second run of it
     AcceleratorState._reset_state(reset_partial_state=True)
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    # Without a GPU, Accelerate joins the processes of torchrun only when it is told to use the CPU.
+    no_gpu = processes > 1 and not torch.cuda.is_available()
     accelerator = Accelerator(
         mixed_precision={"fp32": "no"}.get(config.precision, config.precision),
-        cpu=config.device == "cpu",
+        cpu=config.device == "cpu" or no_gpu,
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=config.find_unused_parameters)],
     )
+    if accelerator.num_processes != processes:
+        raise RuntimeError(
+            f"{processes} processes were launched, but only {accelerator.num_processes} found each other: start them "
+            "with torchrun"
+        )
     if config.precision == "fp16" and accelerator.device.type == "cpu":
         raise ValueError("precision fp16 needs a GPU; use bf16 or fp32 on the CPU")
     return accelerator
