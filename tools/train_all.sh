@@ -18,14 +18,11 @@ fail() {
 usage() {
     sed -n '2,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
 }
-absolute() { # a path as seen from the folder the script was called in; numbers and addresses stay as they are
+absolute() { # a path as seen from the folder the script was called in; camera numbers and addresses stay as they are
     case $1 in
-        /* | *://* | '' | *[!0-9]*) ;;
-        *) echo "$1" && return ;;
-    esac
-    case $1 in
-        /* | *://* | '') echo "$1" ;;
-        *) echo "$here/$1" ;;
+        '' | /* | *://*) echo "$1" ;;
+        *[!0-9]*) echo "$here/$1" ;;
+        *) echo "$1" ;;
     esac
 }
 
