@@ -102,7 +102,10 @@ def test_train_evaluate_and_track_with_the_trained_weights(video, tmp_path, caps
     words += ["--weights", weights, "--compare", "static", "--output", str(results), "--device", "cpu"]
     assert main(words) == 0
     assert (results / "report" / "report.html").exists()
-    shown = capsys.readouterr().out
+    assert main([*words, "--name", "static"]) == 1
+    captured = capsys.readouterr()
+    assert "different names" in captured.err
+    shown = captured.out
     assert "onestream" in shown
     assert "static" in shown
     words = ["track", str(video), "--init", "40,30,32,24", "--weights", weights, "--device", "cpu"]

@@ -139,6 +139,15 @@ def test_variants(load_case, fill, variant):
     check_output(case, output, MAPS, {"atol": 5e-5, "rtol": 1e-4}, prefix=f"{variant}/")
 
 
+@torch.inference_mode()
+def test_a_stage_may_drop_tokens_when_the_next_does_not(fill):
+    # ceil(255/256 * 256) = 255 and ceil(255/256 * 255) = 255: the published code fails to join the two stages
+    network = filled(TINY, fill, 0)
+    output = network(torch.zeros(1, 3, 128, 128), torch.randn(1, 3, 256, 256), keep_rate=255 / 256)
+    assert [stage.shape[1] for stage in output.features.removed] == [1]
+    assert output.features.kept.shape == (1, 255)
+
+
 @pytest.mark.parametrize(
     ("keys", "config", "parameters"),
     [

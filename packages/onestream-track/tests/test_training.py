@@ -15,7 +15,7 @@ from onestream_track.recipes import get_recipe, recipe_names
 from onestream_track.training import OneStreamTask, train
 from trackcore import checkpoints
 from trackcore.recipes import UnknownRecipeError, from_yaml, to_yaml
-from trackcore.training import Progress
+from trackcore.training import Progress, ResumeError
 from trackdata.synth import preset, write_got10k
 
 PUBLISHED = {
@@ -218,6 +218,19 @@ def test_an_interrupted_run_ends_where_the_uninterrupted_one_does(debug_run, vid
     assert whole.keys() == resumed.keys()
     for name, tensor in whole.items():
         np.testing.assert_array_equal(tensor, resumed[name], err_msg=name)
+
+
+def test_a_refused_training_leaves_the_run_folder_alone(debug_run, video):
+    _, output = debug_run
+    recipe = get_recipe("debug")
+    before = (output / "recipe.yaml").read_text()
+    for changed in (
+        dataclasses.replace(recipe, loop=dataclasses.replace(recipe.loop, batch_size=8)),
+        dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, width=48)),
+    ):
+        with pytest.raises((ResumeError, checkpoints.CheckpointMismatchError)):
+            train(changed, video, output)
+        assert (output / "recipe.yaml").read_text() == before
 
 
 def test_a_damaged_frame_is_survived_and_counted(video, tmp_path):

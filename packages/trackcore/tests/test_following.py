@@ -59,6 +59,18 @@ def test_an_unreadable_first_frame_is_an_error(folder):
         track_video(Drifting(), folder, [10, 8, 20, 16])
 
 
+def test_a_box_that_cannot_be_tracked_leaves_an_earlier_file_alone(folder, tmp_path):
+    class Refusing(Drifting):
+        def init(self, frame, box):
+            raise ValueError("no such target")
+
+    boxes = tmp_path / "boxes.txt"
+    boxes.write_text("1,2,3,4\n")
+    with pytest.raises(ValueError, match="no such target"):
+        track_video(Refusing(), folder, [10, 8, 20, 16], boxes=boxes)
+    assert boxes.read_text() == "1,2,3,4\n"
+
+
 def test_an_interruption_keeps_what_was_tracked(folder, tmp_path):
     def stop(frame, prediction):
         if frame.index == 2:

@@ -43,7 +43,14 @@ def evaluate(
 
     Returns:
         Scores of this tracker, then of those compared.
+
+    Raises:
+        ValueError: two trackers have the same name.
     """
+    if len({name, *compare}) < 1 + len(compare):
+        raise ValueError(
+            f"trackers need different names, got {[name, *compare]}; rename this one or leave out a repeat"
+        )
     options, output = options or {}, Path(output)
     entrants: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {name: (partial(create, **options), options)}
     entrants |= {other: (partial(create_tracker, other), {}) for other in compare}

@@ -55,8 +55,10 @@ class Output:
 
 
 class ConvolutionalStem(nn.Module):
-    """3x3 convolutions of stride 2 down to the patch grid, then a 1x1 ("Early Convolutions Help Transformers See
-    Better")."""
+    """3x3 convolutions of stride 2 down to the patch grid, then a 1x1.
+
+    "Early Convolutions Help Transformers See Better" (NeurIPS 2021).
+    """
 
     def __init__(self, stride: int, width: int):
         super().__init__()

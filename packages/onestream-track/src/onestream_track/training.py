@@ -18,8 +18,9 @@ from onestream_track.elimination import box_mask, keep_rate
 from onestream_track.losses import losses
 from onestream_track.network import build
 from onestream_track.pretrained import load_start_weights
+from trackcore.checkpoints import CheckpointMismatchError
 from trackcore.recipes import to_yaml
-from trackcore.training import Counted, Progress, Summary, Trainer, schedules
+from trackcore.training import Counted, Progress, ResumeError, Summary, Trainer, schedules
 from trackdata.datasets import open_dataset
 from trackdata.faults import REASONS
 from trackdata.pairs import PairConfig, PairSource, Region
@@ -151,7 +152,8 @@ def train(
 
     Raises:
         UnknownDatasetError, AnnotationError: the data is not there.
-        CheckpointError: the start weights cannot be used.
+        CheckpointError: the start weights cannot be used, or ``output`` holds the training of another network.
+        ResumeError: ``output`` holds a training that this one does not continue.
     """
     root, output = Path(root), Path(output)
     torch.manual_seed(recipe.loop.seed)  # fresh weights are part of what the seed decides
@@ -163,8 +165,9 @@ def train(
     if start_weights is not None:
         load_start_weights(task.model, start_weights)
     output.mkdir(parents=True, exist_ok=True)
-    text = to_yaml(recipe)
-    (output / "recipe.yaml").write_text(text)
+    text, file = to_yaml(recipe), output / "recipe.yaml"
+    earlier = file.read_text() if file.exists() else None
+    file.write_text(text)
     card = {
         "kind": "one-stream tracker",
         "recipe": name,
@@ -175,4 +178,9 @@ def train(
         "licence": "as the training data allows; the code is Apache-2.0",
         "torch": torch.__version__,
     }
-    return Trainer(recipe.loop, task, output, card=card).fit(resume=resume, stop_after=stop_after)
+    try:
+        return Trainer(recipe.loop, task, output, card=card).fit(resume=resume, stop_after=stop_after)
+    except (ResumeError, CheckpointMismatchError):
+        if earlier is not None:  # refused: the folder is still that of the earlier training
+            file.write_text(earlier)
+        raise

@@ -91,17 +91,17 @@ def track_video(
             raise FrameReadError(f"{frames.name}: the first frame, in which the box lies, cannot be read")
         sink = stack.enter_context(open_sink(output, frames.fps or DEFAULT_FPS)) if output is not None else None
         lines = None
-        if boxes is not None:
-            Path(boxes).parent.mkdir(parents=True, exist_ok=True)
-            lines = stack.enter_context(Path(boxes).open("w", buffering=1))
         timed = _Timed(tracker)
         try:
             for frame, prediction in follow(timed, frames, box):
                 count += 1
                 if count > 1 and prediction.score is not None:
                     total_score, scored = total_score + prediction.score, scored + 1
-                if lines is not None:
-                    if count > 1:
+                if boxes is not None:
+                    if lines is None:  # only now: a box that cannot be tracked must not empty an earlier file
+                        Path(boxes).parent.mkdir(parents=True, exist_ok=True)
+                        lines = stack.enter_context(Path(boxes).open("w", buffering=1))
+                    else:
                         lines.write(line * (frame.index - last_index - 1))
                     line, last_index = _text(prediction.box), frame.index
                     lines.write(line)
