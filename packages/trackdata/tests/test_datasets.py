@@ -62,7 +62,7 @@ def test_evaluation_reader(mini, case, split):
     for sequence, expected in zip(iterate(dataset), EXPECTED[case], strict=True):
         assert sequence.name == expected["name"]
         assert len(sequence) == expected["length"]
-        paths = [str(path.relative_to(mini.parent)) for path in sequence.frames.paths]
+        paths = [str(Path(sequence.frames.store.where(key)).relative_to(mini.parent)) for key in sequence.frames.keys]
         assert [paths[0], paths[-1]] == expected["first_frame"] + expected["last_frame"]
         assert sequence.boxes[: len(expected["gt_first"])].tolist() == expected["gt_first"]
         assert len(sequence.boxes) == len(sequence.valid) == expected["gt_rows"]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trackdata.parsing import parse_numbers, read_boxes, read_column, read_lines, valid_boxes
+from trackdata.parsing import TextFile, parse_boxes, parse_column, parse_numbers, valid_boxes
 from trackdata.sequences import AnnotationError
 
 EXPECTED = [[1, 2, 3, 4], [5.5, -6, 7, 8]]
@@ -27,13 +27,13 @@ TABLES = {
 def test_separators_and_line_ends(tmp_path, shape):
     path = tmp_path / "groundtruth.txt"
     path.write_bytes(TABLES[shape].encode())
-    boxes = read_boxes(path)
+    boxes = parse_boxes(TextFile.read(path))
     assert boxes.dtype == np.float64
     assert boxes.tolist() == EXPECTED
 
 
 def test_nan_and_infinity_are_numbers():
-    numbers = parse_numbers("nan,NaN,NAN,inf\n1,2,3,4\n", "x")
+    numbers = parse_numbers(TextFile("nan,NaN,NAN,inf\n1,2,3,4\n", "x"))
     assert np.isnan(numbers[0, :3]).all()
     assert valid_boxes(numbers).tolist() == [False, True]
 
@@ -41,7 +41,7 @@ def test_nan_and_infinity_are_numbers():
 def test_polygons_become_their_bounds(tmp_path):
     path = tmp_path / "groundtruth.txt"
     path.write_text("10,50,40,20,70,50,40,80\n")
-    assert read_boxes(path).tolist() == [[10, 20, 60, 60]]
+    assert parse_boxes(TextFile.read(path)).tolist() == [[10, 20, 60, 60]]
 
 
 @pytest.mark.parametrize(
@@ -59,34 +59,34 @@ def test_malformed_boxes_name_file_and_line(tmp_path, text, message):
     path = tmp_path / "groundtruth.txt"
     path.write_text(text)
     with pytest.raises(AnnotationError, match=f"{path}.*{message}"):
-        read_boxes(path)
+        parse_boxes(TextFile.read(path))
 
 
 def test_missing_binary_and_unreadable_files(tmp_path):
     with pytest.raises(AnnotationError, match=r"gone\.txt: there is no such file"):
-        read_boxes(tmp_path / "gone.txt")
+        parse_boxes(TextFile.read(tmp_path / "gone.txt"))
     (tmp_path / "image.txt").write_bytes(b"\x89PNG\xff\xfe")
     with pytest.raises(AnnotationError, match="not a text file"):
-        read_lines(tmp_path / "image.txt")
+        TextFile.read(tmp_path / "image.txt")
     with pytest.raises(AnnotationError, match="cannot be read"):
-        read_lines(tmp_path)
+        TextFile.read(tmp_path)
 
 
 def test_columns_stand_or_lie(tmp_path):
     path = tmp_path / "absence.label"
     for text in ("0\n1\n1", "0,1,1", "0 1 1\r\n"):
         path.write_text(text)
-        assert read_column(path, 3).tolist() == [0, 1, 1]
+        assert parse_column(TextFile.read(path), 3).tolist() == [0, 1, 1]
     with pytest.raises(AnnotationError, match="3 numbers for 4 frames"):
-        read_column(path, 4)
+        parse_column(TextFile.read(path), 4)
     path.write_text("")
     with pytest.raises(AnnotationError, match="0 numbers for 2 frames"):
-        read_column(path, 2)
+        parse_column(TextFile.read(path), 2)
     path.write_text("1,2\n3,4\n")
     with pytest.raises(AnnotationError, match="one number per frame"):
-        read_column(path, 4)
+        parse_column(TextFile.read(path), 4)
 
 
 def test_lists_ignore_blanks_and_line_ends(tmp_path):
     (tmp_path / "list.txt").write_bytes(b"a\r\n b \r\n\r\n\n")
-    assert read_lines(tmp_path / "list.txt") == ["a", "b"]
+    assert TextFile.read(tmp_path / "list.txt").lines == ["a", "b"]

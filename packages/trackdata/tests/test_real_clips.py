@@ -15,7 +15,7 @@ from trackcore.baselines import MilTracker
 from trackcore.video import open_video
 from trackdata.datasets import open_dataset
 from trackdata.evaluation import run, score
-from trackdata.parsing import read_boxes
+from trackdata.parsing import TextFile, parse_boxes
 
 CLIPS = Path(os.environ.get("TRACKWORKS_CLIPS") or Path(__file__).parents[4] / "shared" / "video")
 
@@ -38,7 +38,7 @@ def test_annotated_clips(name, frames, size):
     assert sequence.frames[frames - 1].shape == size
     assert sequence.valid.all()
     # Polygons and the one-based numbers of OTB alike come out as the boxes that were derived from them.
-    np.testing.assert_allclose(sequence.boxes, read_boxes(folder / "boxes_xywh.txt"), atol=1e-3)
+    np.testing.assert_allclose(sequence.boxes, parse_boxes(TextFile.read(folder / "boxes_xywh.txt")), atol=1e-3)
 
 
 def test_a_video_file_is_read_to_its_end():

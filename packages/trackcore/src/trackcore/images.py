@@ -67,19 +67,32 @@ def read_image(path: str | Path) -> np.ndarray:
         raise FrameReadError(f"{path}: there is no such image file") from None
     except OSError as error:
         raise FrameReadError(f"{path}: cannot be read ({error.strerror})") from error
+    return decode_image(data, path)
+
+
+def decode_image(data: bytes, source: str | Path) -> np.ndarray:
+    """Decode the bytes of an image file as RGB uint8 ``(H, W, 3)``; pixels as :func:`read_image` has them.
+
+    Args:
+        data: the whole file.
+        source: what to call it in errors.
+
+    Raises:
+        FrameReadError: the data are empty, truncated or no image, or hold floating-point pixels.
+    """
     if not data:
-        raise FrameReadError(f"{path}: the file is empty")
+        raise FrameReadError(f"{source}: the file is empty")
     # OpenCV may fill the missing part of a truncated JPEG with grey and report success; its other decoders fail.
     if data.startswith(_JPEG_START) and not _jpeg_is_complete(data):
-        raise FrameReadError(f"{path}: the JPEG file is truncated (no end-of-image marker in {len(data)} bytes)")
+        raise FrameReadError(f"{source}: the JPEG file is truncated (no end-of-image marker in {len(data)} bytes)")
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     except cv2.error as error:
-        raise FrameReadError(f"{path}: OpenCV cannot decode the file ({error.err})") from error
+        raise FrameReadError(f"{source}: OpenCV cannot decode the file ({error.err})") from error
     if image is None:
-        raise FrameReadError(f"{path}: the file is damaged or in no image format that OpenCV reads")
+        raise FrameReadError(f"{source}: the file is damaged or in no image format that OpenCV reads")
     if image.dtype not in (np.uint8, np.uint16):
-        raise FrameReadError(f"{path}: pixels are {image.dtype}; convert the file to 8 or 16 bit")
+        raise FrameReadError(f"{source}: pixels are {image.dtype}; convert the file to 8 or 16 bit")
     return to_rgb(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
 
 

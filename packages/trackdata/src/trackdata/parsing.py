@@ -6,52 +6,60 @@ lines are ignored; ``nan`` in any spelling is a number. Anything else is an erro
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from trackdata.sequences import AnnotationError
+from trackdata.errors import AnnotationError
 
 _BLANKS = str.maketrans(",;", "  ")
 
 
-def _read_text(path: Path) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise AnnotationError(f"{path}: there is no such file") from None
-    except UnicodeDecodeError as error:
-        raise AnnotationError(f"{path}: not a text file (byte {error.start} is no UTF-8)") from None
-    except OSError as error:
-        raise AnnotationError(f"{path}: cannot be read ({error.strerror})") from error
+@dataclass(frozen=True)
+class TextFile:
+    """The text of a file, and what to call the file in errors."""
+
+    text: str
+    source: str
+
+    @classmethod
+    def decode(cls, data: bytes, source: str | Path) -> TextFile:
+        """UTF-8 with or without a byte order mark. Raises AnnotationError when ``data`` are something else."""
+        try:
+            return cls(data.decode("utf-8-sig"), str(source))
+        except UnicodeDecodeError as error:
+            raise AnnotationError(f"{source}: not a text file (byte {error.start} is no UTF-8)") from None
+
+    @classmethod
+    def read(cls, path: str | Path) -> TextFile:
+        """The file at ``path``. Raises AnnotationError naming it when it is missing, unreadable or no text."""
+        try:
+            return cls.decode(Path(path).read_bytes(), path)
+        except FileNotFoundError:
+            raise AnnotationError(f"{path}: there is no such file") from None
+        except OSError as error:
+            raise AnnotationError(f"{path}: cannot be read ({error.strerror})") from error
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines that are not blank, without surrounding blanks."""
+        return [stripped for line in self.text.splitlines() if (stripped := line.strip())]
 
 
-def read_lines(path: Path) -> list[str]:
-    """The lines of a text file that are not blank, without surrounding blanks.
-
-    Raises:
-        AnnotationError: the file is missing or no text.
-    """
-    return [stripped for line in _read_text(path).splitlines() if (stripped := line.strip())]
-
-
-def parse_numbers(text: str, source: Path | str) -> np.ndarray:
-    """Turn a table of numbers into ``(rows, columns)`` float64; ``(0, 0)`` when there are none.
-
-    Args:
-        text: the table, separators as in the module's docstring.
-        source: what to call it in errors.
+def parse_numbers(file: TextFile) -> np.ndarray:
+    """A table of numbers as ``(rows, columns)`` float64; ``(0, 0)`` when there are none.
 
     Raises:
         AnnotationError: something is not a number, or the lines differ in length.
     """
-    rows = [fields for line in text.translate(_BLANKS).splitlines() if (fields := line.split())]
+    rows = [fields for line in file.text.translate(_BLANKS).splitlines() if (fields := line.split())]
     if not rows:
         return np.empty((0, 0))
     try:
         return np.array(rows, dtype=np.float64)  # also refuses rows of different length
     except ValueError:
-        raise AnnotationError(f"{source}: {_first_fault(text)}") from None
+        raise AnnotationError(f"{file.source}: {_first_fault(file.text)}") from None
 
 
 def _first_fault(text: str) -> str:
@@ -68,46 +76,37 @@ def _first_fault(text: str) -> str:
     return "the lines cannot be read as numbers"
 
 
-def read_numbers(path: Path) -> np.ndarray:
-    """A text file of numbers as ``(rows, columns)`` float64.
-
-    Raises:
-        AnnotationError: the file is missing, no text, or no table of numbers.
-    """
-    return parse_numbers(_read_text(path), path)
-
-
-def read_boxes(path: Path) -> np.ndarray:
-    """A file with one box a line as ``(N, 4)`` float64 x, y, w, h.
+def parse_boxes(file: TextFile) -> np.ndarray:
+    """One box a line as ``(N, 4)`` float64 x, y, w, h.
 
     Lines hold x, y, w, h, or the corners x1, y1, ..., x4, y4 of a quadrilateral, which become its axis-aligned bounds.
 
     Raises:
-        AnnotationError: as :func:`read_numbers`, or lines with another number of columns, or no line at all.
+        AnnotationError: as :func:`parse_numbers`, or lines with another number of columns, or no line at all.
     """
-    numbers = read_numbers(path)
+    numbers = parse_numbers(file)
     if len(numbers) == 0:
-        raise AnnotationError(f"{path}: the file holds no boxes")
+        raise AnnotationError(f"{file.source}: the file holds no boxes")
     if numbers.shape[1] == 8:
         corners = numbers.reshape(-1, 4, 2)
         low, high = corners.min(axis=1), corners.max(axis=1)
         return np.concatenate([low, high - low], axis=1)
     if numbers.shape[1] != 4:
-        raise AnnotationError(f"{path}: a box has 4 numbers (x, y, w, h) or 8 (corners), not {numbers.shape[1]}")
+        raise AnnotationError(f"{file.source}: a box has 4 numbers (x, y, w, h) or 8 (corners), not {numbers.shape[1]}")
     return numbers
 
 
-def read_column(path: Path, length: int) -> np.ndarray:
+def parse_column(file: TextFile, length: int) -> np.ndarray:
     """One number per frame as ``(length,)`` float64, from one number a line or all of them on one line.
 
     Raises:
-        AnnotationError: as :func:`read_numbers`, or there are not ``length`` numbers.
+        AnnotationError: as :func:`parse_numbers`, or there are not ``length`` numbers.
     """
-    numbers = read_numbers(path)
+    numbers = parse_numbers(file)
     if 1 not in numbers.shape and numbers.size:
-        raise AnnotationError(f"{path}: expected one number per frame, found lines of {numbers.shape[1]}")
+        raise AnnotationError(f"{file.source}: expected one number per frame, found lines of {numbers.shape[1]}")
     if numbers.size != length:
-        raise AnnotationError(f"{path}: {numbers.size} numbers for {length} frames")
+        raise AnnotationError(f"{file.source}: {numbers.size} numbers for {length} frames")
     return numbers.reshape(-1)
 
 

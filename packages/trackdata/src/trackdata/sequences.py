@@ -10,70 +10,14 @@ from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Sequence as SequenceABC
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from trackcore.images import FrameReadError, read_image
+from trackdata.errors import AnnotationError, FrameError
+from trackdata.frames import Frames
 
-FrameError = FrameReadError  # a frame is missing or cannot be decoded; the message names the file
-
-
-class AnnotationError(ValueError):
-    """An annotation file is missing, malformed, or does not fit the frames; the message names the file."""
-
-
-class Frames(Protocol):
-    """Frames of one sequence, read when asked for."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        """Frame ``index`` as RGB uint8 ``(H, W, 3)``. Raises FrameError."""
-
-
-@dataclass(frozen=True)
-class FrameFiles:
-    """Frames that are image files."""
-
-    paths: tuple[Path, ...]
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        return read_image(self.paths[index])
-
-
-@dataclass(frozen=True)
-class NumberedFrames:
-    """Frames that are image files with consecutive numbers; holds no list of names, so large datasets stay small.
-
-    Attributes:
-        folder: where the images lie.
-        count: how many frames there are.
-        pattern: file name with one place for the number, as in ``"{:08d}.jpg"``.
-        first: number of frame 0.
-    """
-
-    folder: Path
-    count: int
-    pattern: str = "{:08d}.jpg"
-    first: int = 1
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        return tuple(self._path(index) for index in range(self.count))
-
-    def _path(self, index: int) -> Path:
-        return self.folder / self.pattern.format(self.first + index)
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        return read_image(self._path(range(self.count)[index]))  # range: negative indices, and IndexError beyond
+__all__ = ["AnnotationError", "Dataset", "FrameError", "Frames", "Sequence", "SequenceList", "find", "iterate"]
 
 
 @dataclass(frozen=True)

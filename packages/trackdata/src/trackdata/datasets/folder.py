@@ -12,11 +12,15 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from trackcore.images import IMAGE_SUFFIXES
-from trackdata.parsing import read_boxes, valid_boxes
-from trackdata.sequences import AnnotationError, FrameFiles, Sequence, SequenceList
+from trackdata.datasets.info import DatasetInfo
+from trackdata.frames import StoredFrames
+from trackdata.parsing import parse_boxes, valid_boxes
+from trackdata.sequences import AnnotationError, Sequence, SequenceList
+from trackdata.storage import Below, Store, open_store, read_text
+from trackdata.storage.store import join
 
 # File of boxes -> the pixel number it counts from; the first that exists is read. Original annotations come before
 # derived ones. OTB's groundtruth_rect.txt counts from 1.
@@ -30,65 +34,82 @@ def natural_key(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if place % 2 else (0, part) for place, part in enumerate(parts)]
 
 
-def find_boxes(folder: Path) -> Path | None:
-    """The file of boxes in ``folder``, or None."""
-    return next((folder / name for name in BOX_FILES if (folder / name).is_file()), None)
+def find_boxes(store: Store, folder: str = "") -> str | None:
+    """The key of the file of boxes in ``folder``, or None."""
+    return next((join(folder, name) for name in BOX_FILES if store.is_file(join(folder, name))), None)
 
 
-def find_frames(folder: Path) -> FrameFiles:
+def find_frames(store: Store, folder: str) -> StoredFrames:
     """The images of a sequence folder in natural order.
 
     Raises:
         AnnotationError: there are none.
     """
-    for place in (folder / name for name in FRAME_FOLDERS):
-        if place.is_dir():
-            paths = [path for path in place.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
-            if paths:
-                return FrameFiles(tuple(sorted(paths, key=lambda path: natural_key(path.name))))
+    for place in (join(folder, name) if name else folder for name in FRAME_FOLDERS):
+        names = [name for name in store.files(place) if PurePath(name).suffix.lower() in IMAGE_SUFFIXES]
+        if names:
+            return StoredFrames(store, tuple(join(place, name) for name in sorted(names, key=natural_key)))
     folders = ", ".join(name for name in FRAME_FOLDERS if name)
-    raise AnnotationError(f"{folder}: no images there or in a folder {folders} below")
+    raise AnnotationError(f"{store.where(folder)}: no images there or in a folder {folders} below")
 
 
-def read_sequence(folder: Path, name: str, origin: int | None = None) -> Sequence:
-    """The sequence in ``folder / name``. One line of boxes for many frames means that only the first frame is
-    annotated.
+def read_sequence(store: Store, name: str, folder: str | None = None, origin: int | None = None) -> Sequence:
+    """The sequence in ``folder`` (by default the one called ``name``). One line of boxes for many frames means that
+    only the first frame is annotated.
 
     Raises:
         AnnotationError: no boxes, no images, or their numbers differ.
     """
-    folder = folder / name
-    path = find_boxes(folder)
-    if path is None:
-        raise AnnotationError(f"{folder}: no file of boxes; expected one of {', '.join(BOX_FILES)}")
-    boxes, frames = read_boxes(path), find_frames(folder)
+    folder = name if folder is None else folder
+    key = find_boxes(store, folder)
+    if key is None:
+        raise AnnotationError(f"{store.where(folder)}: no file of boxes; expected one of {', '.join(BOX_FILES)}")
+    annotation = read_text(store, key)
+    boxes, frames = parse_boxes(annotation), find_frames(store, folder)
     if len(boxes) not in (1, len(frames)):
-        raise AnnotationError(f"{path}: {len(boxes)} boxes for {len(frames)} images in {frames.paths[0].parent}")
-    origin = BOX_FILES[path.name] if origin is None else origin
+        place = PurePath(store.where(frames.keys[0])).parent
+        raise AnnotationError(f"{annotation.source}: {len(boxes)} boxes for {len(frames)} images in {place}")
+    origin = BOX_FILES[PurePath(key).name] if origin is None else origin
     return Sequence(name, frames, boxes, valid_boxes(boxes), origin=origin)
 
 
 class Folder(SequenceList):
     """A folder of sequence folders, sorted by name, or one sequence folder."""
 
-    def __init__(self, root: str | Path, origin: int | None = None, name: str | None = None) -> None:
+    def __init__(self, root: str | Path | Store, origin: int | None = None, name: str | None = None) -> None:
         """
         Args:
-            root: the folder.
+            root: the folder or archive.
             origin: the pixel number boxes count from; None goes by the name of the file (:data:`BOX_FILES`).
             name: what reports call it; by default the folder's name.
 
         Raises:
             AnnotationError: ``root`` does not exist, or nothing in it has a file of boxes.
         """
-        root = Path(root).resolve()
-        if not root.is_dir():
-            raise AnnotationError(f"{root}: there is no such folder")
-        if find_boxes(root) is not None:
-            parent, names = root.parent, [root.name]
+        store = open_store(root)
+        own_name = PurePath(store.where("")).name
+        if find_boxes(store) is not None:
+            names, read = [own_name], partial(read_sequence, store, folder="", origin=origin)
         else:
-            folders = (path for path in root.iterdir() if path.is_dir())
-            parent, names = root, sorted(path.name for path in folders if find_boxes(path) is not None)
+            names = [folder for folder in store.folders() if find_boxes(store, folder) is not None]
+            read = partial(read_sequence, store, origin=origin)
         if not names:
-            raise AnnotationError(f"{root}: neither it nor a folder in it holds one of {', '.join(BOX_FILES)}")
-        super().__init__(name or root.name, names, partial(read_sequence, parent, origin=origin))
+            raise AnnotationError(
+                f"{store.where('')}: neither it nor a folder in it holds one of {', '.join(BOX_FILES)}"
+            )
+        super().__init__(name or own_name, names, read)
+
+
+def _open(root: Store, split: str | None) -> Folder:
+    return Folder(root if split is None else Below(root, split))
+
+
+DATASETS = (
+    DatasetInfo(
+        name="folder",
+        title="your own videos",
+        open=_open,
+        layout="<sequence>/*.png (or in img/, color/, JPEGImages/), <sequence>/groundtruth.txt",
+        annotation="box in every frame, or in the first one",
+    ),
+)

@@ -15,14 +15,17 @@ Absent targets have boxes of zero size or -1, -1, -1, -1.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from functools import cache, partial
 from importlib import resources
-from pathlib import Path
+from pathlib import Path, PurePath
 
-from trackdata.parsing import read_boxes, read_column, read_lines, valid_boxes
-from trackdata.sequences import AnnotationError, NumberedFrames, Sequence, SequenceList
+from trackdata.datasets.info import DatasetInfo
+from trackdata.frames import NumberedFrames
+from trackdata.parsing import TextFile, parse_boxes, parse_column, valid_boxes
+from trackdata.sequences import AnnotationError, Sequence, SequenceList
+from trackdata.storage import Below, Store, open_store, read_text
+from trackdata.storage.store import join
 
 TRAIN_SEQUENCES = 9335
 
@@ -72,30 +75,30 @@ def split_positions(split: str) -> tuple[int, ...] | None:
     return None
 
 
-def find_folder(root: Path, split: str | None) -> Path:
+def find_folder(root: Store, split: str | None) -> Store:
     """The folder with ``list.txt``: ``root`` itself, or the split's folder below it (which wins when both exist)."""
-    if split is not None and (root / SPLITS[split] / "list.txt").is_file():
-        return root / SPLITS[split]
-    if (root / "list.txt").is_file():
-        if split is not None and root.name in SPLITS.values() and root.name != SPLITS[split]:
-            raise AnnotationError(f"{root}: the split {split!r} is in the folder {SPLITS[split]!r}, not in this one")
+    here = root.where("")
+    if split is not None and root.is_file(f"{SPLITS[split]}/list.txt"):
+        return Below(root, SPLITS[split])
+    if root.is_file("list.txt"):
+        name = PurePath(here).name
+        if split is not None and name in SPLITS.values() and name != SPLITS[split]:
+            raise AnnotationError(f"{here}: the split {split!r} is in the folder {SPLITS[split]!r}, not in this one")
         return root
-    if not root.is_dir():
-        raise AnnotationError(f"{root}: there is no such folder")
     if split is not None:
-        raise AnnotationError(f"{root}: expected {SPLITS[split]}/list.txt or list.txt of GOT-10k there, found neither")
-    below = sorted(listed.parent.name for listed in root.glob("*/list.txt"))
+        raise AnnotationError(f"{here}: expected {SPLITS[split]}/list.txt or list.txt of GOT-10k there, found neither")
+    below = [name for name in root.folders() if root.is_file(f"{name}/list.txt")]
     hint = f"; for one of the folders {', '.join(below)} give a split ({', '.join(SPLITS)})" if below else ""
-    raise AnnotationError(f"{root}: there is no list.txt of GOT-10k{hint}")
+    raise AnnotationError(f"{here}: there is no list.txt of GOT-10k{hint}")
 
 
 class Got10k(SequenceList):
     """GOT-10k, or a dataset written in its layout. Building it reads ``list.txt`` alone."""
 
-    def __init__(self, root: str | Path, split: str | None = None, name: str | None = None) -> None:
+    def __init__(self, root: str | Path | Store, split: str | None = None, name: str | None = None) -> None:
         """
         Args:
-            root: the folder with ``train``, ``val`` and ``test``, or one of these.
+            root: the folder or archive with ``train``, ``val`` and ``test``, or one of these.
             split: a key of :data:`SPLITS`; None takes everything in ``root/list.txt``. ``train``, ``val`` and ``test``
                 are the whole official folders; ``train_full`` is ``train``, but must have all 9,335 sequences; for the
                 others see :func:`split_positions`.
@@ -107,34 +110,35 @@ class Got10k(SequenceList):
         """
         if split is not None and split not in SPLITS:
             raise ValueError(f"GOT-10k has no split {split!r}; there are {', '.join(SPLITS)}")
-        folder = find_folder(Path(root), split)
+        folder = find_folder(open_store(root), split)
         super().__init__(
             name=name or "_".join(filter(None, ("got10k", split))),
-            sequence_names=select(read_lines(folder / "list.txt"), split, folder / "list.txt"),
+            sequence_names=select(read_text(folder, "list.txt"), split),
             read=partial(read_sequence, folder),
         )
 
 
-def select(names: list[str], split: str | None, source: Path) -> list[str]:
-    """The names of ``split`` among those that ``source`` lists.
+def select(listed: TextFile, split: str | None) -> list[str]:
+    """The names of ``split`` among those that a ``list.txt`` holds.
 
     Raises:
         AnnotationError: the list is empty or too short for the split.
     """
+    names = listed.lines
     positions = None if split is None else split_positions(split)
     needed = TRAIN_SEQUENCES if split == "train_full" else 1 + max(positions or (0,))
     if not names:
-        raise AnnotationError(f"{source}: the list is empty")
+        raise AnnotationError(f"{listed.source}: the list is empty")
     if len(names) < needed:
         raise AnnotationError(
-            f"{source}: lists {len(names)} sequences, but the split {split!r} needs {needed}; "
+            f"{listed.source}: lists {len(names)} sequences, but the split {split!r} needs {needed}; "
             "use the split 'train' for a smaller dataset in this layout"
         )
     return names if positions is None else [names[position] for position in positions]
 
 
-def read_sequence(folder: Path, name: str) -> Sequence:
-    """The sequence in ``folder / name``.
+def read_sequence(store: Store, name: str) -> Sequence:
+    """The sequence in the folder ``name`` of ``store``.
 
     ``attributes`` has the entries of meta_info.ini as text, and, where the files exist, ``visible_ratio`` ``(N,)``
     float64 (eighths of the target that are visible, over 8) and ``cut_by_image`` ``(N,)`` bool. ``visible`` is: not
@@ -143,31 +147,31 @@ def read_sequence(folder: Path, name: str) -> Sequence:
     Raises:
         AnnotationError: a file is missing or malformed, or numbers of boxes, labels and frames differ.
     """
-    folder = folder / name
-    boxes = read_boxes(folder / "groundtruth.txt")
-    frames = NumberedFrames(folder, _frame_count(folder))
+    annotation = read_text(store, join(name, "groundtruth.txt"))
+    boxes = parse_boxes(annotation)
+    frames = NumberedFrames(store, name, _frame_count(store, name))
     if len(frames) == 0:
-        raise AnnotationError(f"{folder}: no frames; expected 00000001.jpg and so on")
-    labels = {name: folder / f"{name}.label" for name in ("absence", "cover", "cut_by_image")}
-    present = {name: path.is_file() for name, path in labels.items()}
+        raise AnnotationError(f"{store.where(name)}: no frames; expected 00000001.jpg and so on")
+    labels = {label: join(name, f"{label}.label") for label in ("absence", "cover", "cut_by_image")}
+    present = {label: store.is_file(key) for label, key in labels.items()}
     first_box_only = len(boxes) == 1 and not any(present.values())
     if len(boxes) != len(frames) and not first_box_only:
         raise AnnotationError(
-            f"{folder / 'groundtruth.txt'}: {len(boxes)} boxes, but the folder's last frame is number {len(frames)}"
+            f"{annotation.source}: {len(boxes)} boxes, but the folder's last frame is number {len(frames)}"
         )
     if present["absence"] != present["cover"]:
-        missing = labels["cover" if present["absence"] else "absence"]
+        missing = store.where(labels["cover" if present["absence"] else "absence"])
         raise AnnotationError(f"{missing}: there is no such file; absence.label and cover.label belong together")
+    column = {label: parse_column(read_text(store, key), len(boxes)) for label, key in labels.items() if present[label]}
     valid = valid_boxes(boxes)
-    attributes = dict(read_meta(folder / "meta_info.ini"))
+    attributes = dict(read_meta(store, join(name, "meta_info.ini")))
     absent = visible = None
-    if present["absence"]:
-        absent = read_column(labels["absence"], len(boxes)) != 0
-        cover = read_column(labels["cover"], len(boxes))
-        visible = ~absent & (cover > 0) & valid
-        attributes["visible_ratio"] = cover / 8
-    if present["cut_by_image"]:
-        attributes["cut_by_image"] = read_column(labels["cut_by_image"], len(boxes)) != 0
+    if "absence" in column:
+        absent = column["absence"] != 0
+        visible = ~absent & (column["cover"] > 0) & valid
+        attributes["visible_ratio"] = column["cover"] / 8
+    if "cut_by_image" in column:
+        attributes["cut_by_image"] = column["cut_by_image"] != 0
     return Sequence(
         name=name,
         frames=frames,
@@ -180,20 +184,56 @@ def read_sequence(folder: Path, name: str) -> Sequence:
     )
 
 
-def _frame_count(folder: Path) -> int:
+def _frame_count(store: Store, name: str) -> int:
     """The highest frame number. A hole in the numbers is left to be found when that frame is read."""
-    try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries]
-    except OSError as error:
-        raise AnnotationError(f"{folder}: cannot be listed ({error.strerror})") from error
-    numbers = (int(name[:-4]) for name in names if name.endswith(".jpg") and name[:-4].isdecimal())
+    files = store.files(name)
+    numbers = (int(file[:-4]) for file in files if file.endswith(".jpg") and file[:-4].isdecimal())
     return max(numbers, default=0)
 
 
-def read_meta(path: Path) -> dict[str, str]:
+def read_meta(store: Store, key: str) -> dict[str, str]:
     """The ``key: value`` lines of a meta_info.ini by key; nothing when the file does not exist."""
-    if not path.is_file():
+    if not store.is_file(key):
         return {}
-    pairs = (line.partition(":") for line in read_lines(path))
+    pairs = (line.partition(":") for line in read_text(store, key).lines)
     return {key.strip(): value.strip() for key, separator, value in pairs if separator}
+
+
+# Names under which published training recipes mention parts of GOT-10k, and the splits they stand for.
+PUBLISHED = {
+    "GOT10K_vottrain": "vottrain",
+    "GOT10K_votval": "votval",
+    "GOT10K_train_full": "train_full",
+    "GOT10K_official_val": "val",
+}
+
+
+def _published(root: Store, split: str | None, name: str) -> Got10k:
+    if split is not None:
+        raise ValueError(f"{name} is one split of GOT-10k already; leave out {split!r} or use the name 'got10k'")
+    return Got10k(root, PUBLISHED[name], name)
+
+
+DATASETS = (
+    DatasetInfo(
+        name="got10k",
+        title="GOT-10k",
+        open=Got10k,
+        splits=tuple(SPLITS),
+        layout="<split>/list.txt, <split>/<sequence>/%08d.jpg, groundtruth.txt, *.label, meta_info.ini",
+        annotation="box, absence and visible eighths in every frame",
+        tag="got10k",
+    ),
+    *(
+        DatasetInfo(
+            name=name,
+            title=f"GOT-10k, split {split}, as published recipes call it",
+            open=partial(_published, name=name),
+            layout="as got10k",
+            annotation="as got10k",
+            tag="got10k",
+            alias=True,
+        )
+        for name, split in PUBLISHED.items()
+    ),
+)

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from trackdata import parsing
 from trackdata.evaluation.records import Track
+from trackdata.parsing import TextFile, parse_numbers
 from trackdata.sequences import AnnotationError
 
 
@@ -153,7 +153,7 @@ def read_numbers(path: Path) -> np.ndarray:
         ResultError: missing, empty, something that is no number, or lines of different lengths.
     """
     try:
-        rows = parsing.read_numbers(path)
+        rows = parse_numbers(TextFile.read(path))
     except AnnotationError as error:
         raise ResultError(str(error)) from error
     if len(rows) == 0:

@@ -1,72 +1,21 @@
-"""The ``trackdata`` command: generate video, evaluate trackers, write reports, list datasets."""
+"""``trackdata evaluate`` and ``trackdata report``: run trackers, score results, write reports."""
 
 from __future__ import annotations
 
 import json
-import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from trackdata.cli.common import FAILED, Repeated, Source, UsageError, error_console, open_source
 
+if TYPE_CHECKING:
     from trackdata.evaluation import RunResult, Scores
     from trackdata.sequences import Dataset
-
-BAD_USAGE, FAILED = 2, 1
-Repeated = tyro.conf.UseAppendAction
-
-
-class UsageError(ValueError):
-    """The command line asks for something that cannot be; the message says what to change."""
-
-
-@dataclass(frozen=True)
-class Synth:
-    """Generate video with exact boxes in GOT-10k's layout."""
-
-    output: Path
-    """folder for the split; continued when it holds part of the same video already"""
-    split: str = "train"
-    """name of the split, a folder below the output"""
-    sequences: int = 20
-    """how many sequences"""
-    frames: int = 60
-    """frames of each sequence"""
-    size: str = "320x240"
-    """WIDTHxHEIGHT in pixels"""
-    preset: str = "standard"
-    """how difficult: easy, standard or hard"""
-    seed: int = 0
-    """the same seed gives the same video"""
-    workers: int = 1
-    """processes"""
-    masks: bool = False
-    """write masks of the target as well"""
-    overwrite: bool = False
-    """replace video that was made with other settings"""
-
-    def __call__(self) -> int:
-        return _synth(self)
-
-
-@dataclass(frozen=True)
-class Source:
-    """A dataset on disk."""
-
-    dataset: str
-    """name of the dataset: see `trackdata datasets`"""
-    root: Path
-    """folder of the dataset"""
-    split: str | None = None
-    """split of the dataset"""
-    limit: int | None = None
-    """only the first so many sequences"""
 
 
 @dataclass(frozen=True)
@@ -109,69 +58,6 @@ class Report:
         return _report(self)
 
 
-@dataclass(frozen=True)
-class Datasets:
-    """List the datasets that can be read."""
-
-    def __call__(self) -> int:
-        from trackdata.datasets import dataset_names
-
-        print("\n".join(dataset_names()))
-        return 0
-
-
-COMMANDS: dict[str, Callable[..., Any]] = {"synth": Synth, "evaluate": Evaluate, "report": Report, "datasets": Datasets}
-
-
-def main(args: Sequence[str] | None = None) -> int:
-    """Run the command line ``args`` (the process's own when None).
-
-    Returns:
-        0; 1 when something failed; 2 when the command line makes no sense.
-    """
-    try:
-        command = tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="trackdata", args=args, description=__doc__)
-    except SystemExit as stop:  # tyro has printed help or what is wrong
-        return stop.code if isinstance(stop.code, int) else BAD_USAGE
-    try:
-        return command()
-    except UsageError as error:
-        print(f"trackdata: {error}", file=sys.stderr)
-        return BAD_USAGE
-    except (ValueError, OSError, RuntimeError) as error:  # what the library raises for input it cannot use
-        print(f"trackdata: {error}", file=sys.stderr)
-        return FAILED
-    except KeyboardInterrupt:
-        print("trackdata: interrupted; run the same command to go on", file=sys.stderr)
-        return 130
-
-
-def _synth(command: Synth) -> int:
-    from rich.progress import Progress
-
-    from trackdata.synth import preset, write_got10k
-
-    size = re.fullmatch(r"(\d+)x(\d+)", command.size)
-    if size is None:
-        raise UsageError(f"--size is WIDTHxHEIGHT such as 320x240, got {command.size!r}")
-    config = preset(command.preset, frames=command.frames, size=(int(size[1]), int(size[2])))
-    with Progress(console=_errors()) as bars:
-        task = bars.add_task("sequences", total=command.sequences)
-        report = write_got10k(
-            command.output,
-            command.split,
-            command.sequences,
-            config,
-            seed=command.seed,
-            workers=command.workers,
-            masks=command.masks,
-            overwrite=command.overwrite,
-            on_progress=lambda done, total: bars.update(task, completed=done, total=total),
-        )
-    print(report)
-    return 0
-
-
 def _evaluate(command: Evaluate) -> int:
     from functools import partial
 
@@ -181,9 +67,9 @@ def _evaluate(command: Evaluate) -> int:
     options = {name: tracker_options(command.tracker_option, name, command.tracker) for name in command.tracker}
     _check_trackers(command.tracker)
     _check_convention(command.convention)
-    dataset = _open(command.source)
+    dataset = open_source(command.source)
     results = []
-    with RunProgress(_errors()) as bars:
+    with RunProgress(error_console()) as bars:
         for name in command.tracker:
             result = run(
                 name,
@@ -204,7 +90,7 @@ def _report(command: Report) -> int:
     if not command.results:
         raise UsageError("give one or more folders of results")
     _check_convention(command.convention)
-    dataset = _open(command.source)
+    dataset = open_source(command.source)
     named = [(_tracker_name(path, dataset), path) for path in command.results]
     return _finish(named, dataset, command.output, command.convention, command.title, command.source.limit)
 
@@ -280,24 +166,7 @@ def _check_convention(name: str) -> None:
         raise UsageError(str(error)) from error
 
 
-def _open(source: Source) -> Dataset:
-    from trackdata.datasets import UnknownDatasetError, open_dataset
-
-    if source.limit is not None and source.limit < 1:
-        raise UsageError(f"--limit must be at least 1, got {source.limit}")
-    try:
-        return open_dataset(source.dataset, source.root, source.split)
-    except UnknownDatasetError as error:
-        raise UsageError(str(error)) from error
-
-
 def _tracker_name(path: Path, dataset: Dataset) -> str:
     from trackdata.evaluation.scoring import recorded_name, results_folder
 
     return recorded_name(results_folder(path, dataset.name)) or path.resolve().name
-
-
-def _errors() -> Console:
-    from rich.console import Console
-
-    return Console(stderr=True)

@@ -1,0 +1,178 @@
+"""The same tree in folders, zip, tar and LMDB: the same names, the same bytes, the same errors."""
+
+import multiprocessing
+import pickle
+import tarfile
+import threading
+import zipfile
+from pathlib import Path
+
+import lmdb
+import numpy as np
+import pytest
+
+from trackdata.sequences import AnnotationError, FrameError
+from trackdata.storage import FolderStore, LmdbStore, TarStore, ZipStore, open_store, read_frame, read_text
+
+FILES = {
+    "list.txt": b"a\nb\n",
+    "a/groundtruth.txt": b"1,2,3,4\n",
+    "a/img/00000001.jpg": b"\xff\xd8\xff\xe0 cut off",
+    "a/img/00000002.jpg": b"",
+    "a-b/groundtruth.txt": b"-",  # "a-b" sorts between "a" and "a/" in no store
+    "a0/x": b"0",  # "0" follows "/": the end of the run of keys below "a/"
+    "b/c/d/e.bin": bytes(range(256)),
+}
+
+
+def write_folder(root: Path) -> Path:
+    for key, data in FILES.items():
+        (root / key).parent.mkdir(parents=True, exist_ok=True)
+        (root / key).write_bytes(data)
+    return root
+
+
+def write_zip(path: Path) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/", b"")  # archives may name folders
+        for key, data in FILES.items():
+            archive.writestr(key, data)
+        archive.writestr("../outside.txt", b"never read")
+    return path
+
+
+def write_tar(path: Path, tree: Path) -> Path:
+    with tarfile.open(path, "w") as archive:
+        archive.add(tree, arcname=".")
+    return path
+
+
+def write_lmdb(folder: Path, prefix: str = "") -> Path:
+    with lmdb.open(str(folder), map_size=1 << 24) as environment, environment.begin(write=True) as transaction:
+        for key, data in FILES.items():
+            transaction.put(f"{prefix}{key}".encode(), data)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def roots(tmp_path_factory):
+    base = tmp_path_factory.mktemp("stores")
+    tree = write_folder(base / "tree")
+    archive, tape = write_zip(base / "tree.zip"), write_tar(base / "tree.tar", tree)
+    return {"folder": tree, "zip": archive, "tar": tape, "lmdb": write_lmdb(base / "data")}
+
+
+KINDS = {"folder": FolderStore, "zip": ZipStore, "tar": TarStore, "lmdb": LmdbStore}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_names_and_bytes_are_the_same(roots, kind):
+    store = open_store(roots[kind])
+    assert isinstance(store, KINDS[kind])
+    assert {key: store.read(key) for key in FILES} == FILES
+    assert store.files() == ["list.txt"]
+    assert store.folders() == ["a", "a-b", "a0", "b"]
+    assert store.files("a/img") == ["00000001.jpg", "00000002.jpg"]
+    assert (store.files("a"), store.folders("a")) == (["groundtruth.txt"], ["img"])
+    assert (store.files("b"), store.folders("b"), store.folders("b/c")) == ([], ["c"], ["d"])
+    assert (store.files("nowhere"), store.folders("nowhere"), store.files("list.txt")) == ([], [], [])
+    assert [store.is_file(key) for key in ("list.txt", "a", "a/img", "", "a/img/00000009.jpg")] == [True] + 4 * [False]
+    assert store.where("a/x") == f"{roots[kind]}/a/x"
+    assert store.stamp("a") != ""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_missing_files_are_named(roots, kind):
+    store = open_store(roots[kind])
+    with pytest.raises(FileNotFoundError):
+        store.read("a/none.txt")
+    with pytest.raises(AnnotationError, match=rf"{roots[kind]}/a/none\.txt: there is no such file"):
+        read_text(store, "a/none.txt")
+    with pytest.raises(FrameError, match=rf"{roots[kind]}/a/none\.jpg: there is no such image"):
+        read_frame(store, "a/none.jpg")
+    with pytest.raises(FrameError, match="the file is empty"):
+        read_frame(store, "a/img/00000002.jpg")
+    with pytest.raises(FrameError, match="truncated"):
+        read_frame(store, "a/img/00000001.jpg")
+    assert read_text(store, "list.txt").lines == ["a", "b"]
+
+
+def read_all(store):
+    return {key: store.read(key) for key in FILES} == FILES
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_processes_open_their_own_handles(roots, kind, method):
+    store = open_store(roots[kind])
+    assert read_all(store)  # opened here before the fork
+    with multiprocessing.get_context(method).Pool(2) as pool:
+        assert all(pool.map(read_all, [store] * 8))
+    assert read_all(pickle.loads(pickle.dumps(store)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_threads_share_a_store(roots, kind):
+    store, seen = open_store(roots[kind]), []
+    threads = [threading.Thread(target=lambda: seen.append(all(read_all(store) for _ in range(20)))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [True] * 4
+
+
+def test_archives_stand_for_folders(tmp_path):
+    root = tmp_path / "root"
+    write_folder(root / "x")
+    write_zip(root / "x.zip")  # the folder x exists, so its archive is not looked at
+    write_zip(root / "y.zip")
+    write_lmdb(root / "z_lmdb")
+    with zipfile.ZipFile(root / "own.zip", "w") as archive:  # wrapped in a folder of its own name
+        archive.writestr("own/deep/file", b"1")
+    (root / "broken.zip").write_bytes(b"no archive")  # nothing asks for it
+    store = open_store(root)
+    assert store.folders() == ["broken", "own", "x", "y", "z", "z_lmdb"]
+    assert store.read("y/a/groundtruth.txt") == store.read("z/a/groundtruth.txt") == FILES["a/groundtruth.txt"]
+    assert store.read("own/deep/file") == b"1"
+    assert store.folders("own") == ["deep"]
+    assert store.where("y/a") == f"{root}/y.zip/a"
+    with pytest.raises(AnnotationError, match=r"broken\.zip: cannot be opened as a zip archive"):
+        store.files("broken")
+
+
+def test_a_folder_inside_an_archive(roots):
+    inside = open_store(roots["zip"] / "b" / "c")
+    assert (inside.folders(), inside.read("d/e.bin")) == (["d"], FILES["b/c/d/e.bin"])
+    with pytest.raises(AnnotationError, match="no folder 'nothing' in the archive"):
+        open_store(roots["zip"] / "nothing")
+
+
+def test_what_is_no_store(tmp_path):
+    with pytest.raises(AnnotationError, match="there is no such folder"):
+        open_store(tmp_path / "nowhere")
+    (tmp_path / "x.txt").write_text("")
+    with pytest.raises(AnnotationError, match="is no folder, zip or tar archive"):
+        open_store(tmp_path / "x.txt")
+    with tarfile.open(tmp_path / "x.tar", "w:gz") as archive:
+        archive.add(tmp_path / "x.txt", "x.txt")
+    with pytest.raises(AnnotationError, match="compressed ones cannot be read in place"):
+        open_store(tmp_path / "x.tar").files()
+
+
+def test_names_that_lead_outside_are_left_out(roots):
+    store = open_store(roots["zip"])
+    assert not store.is_file("../outside.txt")
+    with pytest.raises(FileNotFoundError):
+        store.read("../outside.txt")
+
+
+def test_damaged_members_are_frame_errors(tmp_path):
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.jpg", np.random.default_rng(0).bytes(400))
+    data = bytearray(path.read_bytes())
+    data[100] ^= 0xFF
+    path.write_bytes(data)
+    with pytest.raises(FrameError, match=r"a\.jpg: cannot be read .*CRC"):
+        read_frame(open_store(path), "a.jpg")
