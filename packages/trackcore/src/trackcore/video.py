@@ -32,10 +32,13 @@ __all__ = [
     "FrameSink",
     "FrameSource",
     "VideoWriter",
+    "frame_image",
+    "open_container",
     "open_sink",
     "open_video",
     "read_image",
     "to_rgb",
+    "video_stream",
 ]
 
 URL_SCHEMES = ("http", "https", "rtsp", "rtsps")
@@ -225,17 +228,37 @@ class _Images:
         pass  # no file stays open between frames
 
 
+def open_container(path: Path) -> av.container.InputContainer:
+    """Open a video file with PyAV. Raises FrameReadError: FFmpeg does not read it."""
+    try:  # an absolute path, because FFmpeg takes what stands before a colon for a protocol
+        return av.open(str(path.absolute()))
+    except (av.FFmpegError, OSError) as error:
+        raise FrameReadError(f"{path}: is no video that FFmpeg reads ({error.strerror})") from error
+
+
+def video_stream(container: av.container.InputContainer, name: str) -> av.VideoStream:
+    """The first video stream of ``container``, which is closed when there is none. Raises FrameReadError."""
+    # FFmpeg renders text files as videos of a terminal; a list of boxes is not what anyone wants to track in.
+    if not container.streams.video or container.format.name == "tty":
+        container.close()
+        raise FrameReadError(f"{name}: holds no video stream")
+    return container.streams.video[0]
+
+
+def frame_image(frame: av.VideoFrame) -> np.ndarray:
+    """A decoded frame as RGB uint8 ``(H, W, 3)``, turned upright as the file's rotation says."""
+    image = frame.to_ndarray(format="rgb24")
+    # The rotation is counter-clockwise, as is np.rot90's.
+    return np.ascontiguousarray(np.rot90(image, frame.rotation // 90)) if frame.rotation % 360 else image
+
+
 class _Container:
     """A video file or stream, decoded by FFmpeg (PyAV)."""
 
     def __init__(self, container: av.container.InputContainer, name: str) -> None:
         self.name = name
         self._container = container
-        # FFmpeg renders text files as videos of a terminal; a list of boxes is not what anyone wants to track in.
-        if not container.streams.video or container.format.name == "tty":
-            container.close()
-            raise FrameReadError(f"{name}: holds no video stream")
-        self._stream = container.streams.video[0]
+        self._stream = video_stream(container, name)
         # Frame threads drop the errors of the last frames; slices report every one, at the same speed for small videos.
         self._stream.thread_type = "SLICE"
         rate = self._stream.average_rate or self._stream.guessed_rate
@@ -244,11 +267,7 @@ class _Container:
 
     @classmethod
     def of_file(cls, path: Path) -> _Container:
-        try:  # an absolute path, because FFmpeg takes what stands before a colon for a protocol
-            container = av.open(str(path.absolute()))
-        except (av.FFmpegError, OSError) as error:
-            raise FrameReadError(f"{path}: is no video that FFmpeg reads ({error.strerror})") from error
-        return cls(container, str(path))
+        return cls(open_container(path), str(path))
 
     @classmethod
     def of_address(cls, url: str) -> _Container:
@@ -302,9 +321,7 @@ class _Container:
     def _image(self, index: int, frame: av.VideoFrame) -> np.ndarray:
         if frame.is_corrupt:
             self._fail(index, "the decoder had to invent a part of it")
-        image = frame.to_ndarray(format="rgb24")
-        # The rotation is counter-clockwise, as is np.rot90's.
-        return np.ascontiguousarray(np.rot90(image, frame.rotation // 90)) if frame.rotation % 360 else image
+        return frame_image(frame)
 
     def _fail(self, index: int, reason: str) -> np.ndarray:
         raise FrameReadError(f"{self.name}: frame {index} cannot be decoded ({reason})")
