@@ -59,6 +59,7 @@ KINDS = {
     "key_frames_only.avi": {"codec": "mjpeg", "pixels": "yuvj420p"},
     "no_b_frames.mp4": {"codec": "mpeg4"},
     "no_times.h264": {},
+    "not_sought_exactly.ts": {},
     "uneven_times.mp4": {"stamp": lambda index: index * index + 3 * index},
     "late_start.mkv": {"stamp": lambda index: 500 + index},
     "vp9.webm": {"codec": "libvpx-vp9"},
@@ -146,6 +147,13 @@ def test_files_that_are_no_video(tmp_path, content, message):
     for use in (lambda: read_clip(path, [0]), lambda: inspect_clip(path)):
         with pytest.raises(FrameReadError, match=rf"broken\.mp4.*{message}"):
             use()
+
+
+def test_a_codec_that_is_not_known(clip, tmp_path):
+    path = tmp_path / "new.mp4"
+    path.write_bytes(clip.read_bytes().replace(b"avc1", b"zzzz"))
+    with pytest.raises(FrameReadError, match=r"new\.mp4: this FFmpeg has no decoder"):
+        inspect_clip(path)
 
 
 def test_a_file_that_is_not_there(tmp_path):

@@ -125,21 +125,33 @@ class _Clip:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._container = open_container(path)
-        self._stream = video_stream(self._container, str(path))
-        self._stream.codec_context.thread_count = 1  # loader processes are the parallelism
-        self._stream.codec_context.open(strict=False)  # now: AV1's decoder keeps for good what it is told to skip first
+        self._open()
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.fps = float(rate) if rate else None
         try:
-            packets = [packet for packet in self._container.demux(self._stream) if _shows_a_frame(packet)]
+            shown = (packet for packet in self._container.demux(self._stream) if _shows_a_frame(packet))
+            times = [(packet.pts, packet.is_keyframe) for packet in shown]
         except (av.FFmpegError, OSError) as error:
             self._container.close()
             raise FrameReadError(f"{path}: cannot be read to its end ({error.strerror})") from error
-        times = [packet.pts for packet in packets]
-        self._keys = sorted(packet.pts for packet in packets if packet.is_keyframe and packet.pts is not None)
-        known = bool(self._keys) and None not in times and len(set(times)) == len(times)
-        self.stamps: list[int] = sorted(times) if known else []
+        stamps = {stamp for stamp, _ in times}
+        known = None not in stamps and len(stamps) == len(times) and any(is_key for _, is_key in times)
+        self.stamps: list[int] = sorted(stamps) if known else []
+        self._keys = sorted(stamp for stamp, is_key in times if is_key) if known else []
+
+    def _open(self) -> None:
+        self._container = open_container(self._path)
+        self._stream = video_stream(self._container, str(self._path))
+        codec = self._stream.codec_context
+        if codec is None:
+            self._container.close()
+            raise FrameReadError(f"{self._path}: this FFmpeg has no decoder for it")
+        codec.thread_count = 1  # loader processes are the parallelism
+        try:
+            codec.open(strict=False)  # now, because AV1's decoder keeps for good what it is told to skip first
+        except av.FFmpegError as error:
+            self._container.close()
+            raise FrameReadError(f"{self._path}: the decoder cannot be started ({error.strerror})") from error
 
     @property
     def duration(self) -> float | None:
@@ -159,22 +171,25 @@ class _Clip:
             by_key.setdefault(key, {})[stamp] = index
         images: dict[int, np.ndarray] = {}
         for key, numbers in by_key.items():
-            images |= self._decode(key, numbers, skip=True)
-        # Not every key frame can be started from (gradual refresh), and some decoders err when frames are skipped.
+            self._container.seek(key, stream=self._stream)
+            images |= self._decode(numbers, skip=True)
         if lacking := {self.stamps[index]: index for index in wanted if index not in images}:
-            images |= self._decode(self._keys[0], lacking, skip=False)
+            # From the start: not every file can be sought in exactly, not every key frame be started from (gradual
+            # refresh), and some decoders err when frames are skipped.
+            self._container.close()
+            self._open()
+            images |= self._decode(lacking, skip=False)
         if lost := sorted(wanted - images.keys()):
             raise FrameReadError(f"{self._path}: frame {lost[0]} cannot be decoded ({self._complaint})")
         return images
 
-    def _decode(self, key: int, numbers: Mapping[int, int], *, skip: bool) -> dict[int, np.ndarray]:
-        """Decode from the key frame at ``key`` until the frames with the time stamps in ``numbers`` have come.
+    def _decode(self, numbers: Mapping[int, int], *, skip: bool) -> dict[int, np.ndarray]:
+        """Decode from here until the frames with the time stamps in ``numbers`` have come; gives them by number.
 
         With ``skip``, frames that no other frame refers to are not decoded on the way.
         """
         images: dict[int, np.ndarray] = {}
         self._complaint = "the decoder gives no picture for it"
-        self._container.seek(key, stream=self._stream)
         for packet in self._container.demux(self._stream):
             passed_over = skip and packet.pts is not None and packet.pts not in numbers
             self._stream.codec_context.skip_frame = "NONREF" if passed_over else "DEFAULT"
