@@ -51,18 +51,27 @@ def join(folder: str, name: str) -> str:
     return f"{folder}/{name}" if folder else name
 
 
+def read_annotation(store: Store, key: str) -> bytes:
+    """The bytes of an annotation file.
+
+    Raises:
+        AnnotationError: the file is missing or cannot be read; the message names it.
+    """
+    try:
+        return store.read(key)
+    except FileNotFoundError:
+        raise AnnotationError(f"{store.where(key)}: there is no such file") from None
+    except OSError as error:
+        raise AnnotationError(f"{store.where(key)}: cannot be read ({error.strerror or error})") from error
+
+
 def read_text(store: Store, key: str) -> TextFile:
     """A text file (UTF-8, with or without a byte order mark).
 
     Raises:
         AnnotationError: the file is missing, cannot be read or is no text; the message names it.
     """
-    try:
-        return TextFile.decode(store.read(key), store.where(key))
-    except FileNotFoundError:
-        raise AnnotationError(f"{store.where(key)}: there is no such file") from None
-    except OSError as error:
-        raise AnnotationError(f"{store.where(key)}: cannot be read ({error.strerror or error})") from error
+    return TextFile.decode(read_annotation(store, key), store.where(key))
 
 
 def read_frame(store: Store, key: str) -> np.ndarray:
