@@ -18,8 +18,17 @@ from trackdata.datasets.info import DatasetInfo
 if TYPE_CHECKING:
     from trackdata.sequences import Dataset
     from trackdata.storage import Store
+    from trackdata.videos import VideoList
 
-__all__ = ["DatasetInfo", "UnknownDatasetError", "dataset_info", "dataset_names", "list_datasets", "open_dataset"]
+__all__ = [
+    "DatasetInfo",
+    "UnknownDatasetError",
+    "dataset_info",
+    "dataset_names",
+    "list_datasets",
+    "open_dataset",
+    "open_videos",
+]
 
 GROUP = "trackdata.datasets"
 MODULES = (
@@ -81,3 +90,24 @@ def open_dataset(name: str, root: str | Path | Store, split: str | None = None) 
     from trackdata.storage import open_store
 
     return dataset_info(name).open(open_store(root), split)
+
+
+def open_videos(name: str, root: str | Path | Store, split: str | None = None) -> VideoList:
+    """Open a dataset for video object segmentation: all objects of a video at once.
+
+    Args:
+        name: one of :func:`dataset_names` whose description has ``videos``.
+        root, split: as for :func:`open_dataset`.
+
+    Raises:
+        UnknownDatasetError: no such name, or it is no dataset of segmented videos; the message has those there are.
+        ValueError: no such split.
+        AnnotationError: the folder does not hold this dataset.
+    """
+    from trackdata.storage import open_store
+
+    info = dataset_info(name)
+    if info.videos is None:
+        segmented = ", ".join(other.name for other in list_datasets() if other.videos is not None)
+        raise UnknownDatasetError(f"{name} is no dataset of segmented videos (there are: {segmented})")
+    return info.videos(open_store(root), split)
