@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from trackdata.sequences import Dataset
     from trackdata.storage import Store
+    from trackdata.videos import VideoList
 
 UNKNOWN_CLASS = "unknown"  # the class of a sequence that its dataset should name the class of, but does not
 
@@ -30,6 +31,8 @@ class DatasetInfo:
         tag: the dataset's tag in OSTrack's and pytracking's scoring.
         convention: the one published numbers on it use; see ``trackdata.evaluation.conventions``.
         challenges: its attributes of sequences, abbreviation to name, in the benchmark's order.
+        videos: (store, split) to the same data as segmented videos, all objects of a video at once; None for datasets
+            that are none. See :func:`trackdata.datasets.open_videos`.
         alias: another name of a split of a dataset that is listed anyway.
     """
 
@@ -43,6 +46,7 @@ class DatasetInfo:
     tag: str = "otb"
     convention: str = "default"
     challenges: Mapping[str, str] = field(default_factory=dict)
+    videos: Callable[[Store, str | None], VideoList] | None = None
     alias: bool = False
 
 
