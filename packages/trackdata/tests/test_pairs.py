@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
+from trackdata.faults import RejectedSample
 from trackdata.pairs import (
     PairConfig,
     PairParameters,
     Region,
     RegionParameters,
-    RejectedPair,
     draw_parameters,
     flip_box,
     jitter_box,
@@ -111,7 +111,7 @@ def test_rejections(case):
         pair = process_pair(frame, box, frame, case["search_box"], PairParameters(), SMALL)
         assert np.isfinite(pair.search.image).all()
     else:
-        with pytest.raises(RejectedPair) as caught:
+        with pytest.raises(RejectedSample) as caught:
             process_pair(frame, box, frame, case["search_box"], PairParameters(), SMALL)
         assert caught.value.reason == {"empty box": "empty_crop", "mostly outside": "outside"}[case["name"]]
 
@@ -120,7 +120,7 @@ def test_rejections(case):
 def test_boxes_that_are_none_are_rejected(box):
     frame, good = synthetic.frame(VIDEO, 0), synthetic.target_box(VIDEO, 0)
     for boxes in ((box, good), (good, box)):
-        with pytest.raises(RejectedPair) as caught:
+        with pytest.raises(RejectedSample) as caught:
             process_pair(frame, boxes[0], frame, boxes[1], PairParameters(), SMALL)
         assert caught.value.reason == "empty_crop"
 
@@ -130,7 +130,7 @@ def test_a_crop_with_padding_in_every_sampled_cell_is_rejected():
     # the sampled columns 128 and 144.
     frame, box = np.full((200, 4, 3), 90, np.uint8), [-11, 90, 20, 20]
     good, inside = np.full((200, 200, 3), 90, np.uint8), [90, 90, 20, 20]
-    with pytest.raises(RejectedPair) as caught:
+    with pytest.raises(RejectedSample) as caught:
         process_pair(good, inside, frame, box, PairParameters(), SMALL)
     assert caught.value.reason == "padded_cells"
 

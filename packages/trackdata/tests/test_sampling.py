@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +11,17 @@ import pytest
 from trackdata.sampling import (
     REASONS,
     CausalSampler,
+    EnoughForMasks,
     FaultCounts,
     MixtureSampler,
     SamplingError,
     TridentSampler,
+    WindowSampler,
     dry_run,
     sample_generator,
 )
+from trackdata.sampling.onestream import base_candidates, search_candidates, template_candidates
 from trackdata.sequences import AnnotationError, Sequence
-from trackdata.strategies import base_candidates, search_candidates, template_candidates
 
 VECTORS = Path(__file__).parent / "conformance"
 CAUSAL = np.load(VECTORS / "sampler_causal.npz")
@@ -54,6 +56,8 @@ def test_causal_candidates_of_every_draw(video, pick):
 
 
 def strategy_of(case):
+    if "mode" not in case:
+        return WindowSampler(case["max_gap"])  # Alpha-Refine's
     if case["mode"] == "causal":
         return CausalSampler(case["max_gap"], case["templates"], case["searches"])
     return TridentSampler(tuple(case["max_gap"]), MODES[case["mode"]])
@@ -86,14 +90,14 @@ def draw_counts(name, draws):
     )
 
 
-@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.get("mode")])
+@pytest.mark.parametrize("name", CASES)
 def test_distribution_matches_the_published_sampler(name):
     draws = 20_000
     check_distribution(name, draws, draw_counts(name, draws))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.get("mode")])
+@pytest.mark.parametrize("name", CASES)
 def test_distribution_matches_with_many_draws(name):
     check_distribution(name, 200_000, draw_counts(name, 200_000))
 
@@ -183,6 +187,22 @@ def test_acceptance_of_sequences():
         flags = np.arange(length) < visible
         mixture = MixtureSampler([Fake("a", [video("v", flags)])], strategy=CausalSampler(10, templates, searches))
         assert (mixture.refusal(mixture.datasets[0][0]) is None) == bool(accepted)
+
+
+def test_a_still_image_with_several_boxes_gives_each_of_them():
+    image = video("image", np.ones(3))
+    mixture = MixtureSampler([Fake("stills", [image], still=True)])
+    drawn = Counter(mixture.draw(sample_generator(0, 0, index)).frames for index in range(300))
+    assert {(choice.template, choice.search) for choice in drawn} == {(0, 0), (1, 1), (2, 2)}
+    assert min(drawn.values()) > 70
+
+
+def test_acceptance_of_alpha_refine():
+    rows = np.load(VECTORS / "sampler_alpha_refine.npz")["out/accept"].tolist()
+    for is_video, has_masks, visible, length, accepted in rows:
+        sequence = video("v", np.arange(length) < visible)
+        sequence = replace(sequence, masks=(lambda index: None) if has_masks else None)
+        assert (EnoughForMasks().refusal(sequence, not is_video) is None) == bool(accepted), (visible, length)
 
 
 def test_weights_decide_about_datasets_and_bad_sequences_do_not_change_them():

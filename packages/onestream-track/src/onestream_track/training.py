@@ -24,8 +24,7 @@ from trackcore.training import Counted, Progress, ResumeError, Summary, Trainer,
 from trackdata.datasets import open_dataset
 from trackdata.faults import REASONS
 from trackdata.pairs import PairConfig, PairSource, Region
-from trackdata.sampling import MixtureSampler
-from trackdata.strategies import CausalSampler
+from trackdata.sampling import CausalSampler, MixtureSampler
 
 
 def pair_source(recipe: Recipe, sources: Sequence[Source], root: Path, *, training: bool) -> PairSource:

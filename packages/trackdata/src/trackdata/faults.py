@@ -12,17 +12,26 @@ class SamplingError(RuntimeError):
     """No sample could be drawn within the allowed number of attempts; the message has the reasons by dataset."""
 
 
-Reason = Literal["too_short", "few_visible", "annotation", "frame", "empty_crop", "outside", "padded_cells"]
+Reason = Literal["too_short", "few_visible", "annotation", "frame", "filtered", "empty_crop", "outside", "padded_cells"]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 EXPLANATIONS: dict[Reason, str] = {
     "too_short": "sequence shorter than the minimum length",
     "few_visible": "too few frames in which the target is visible",
     "annotation": "annotation missing or malformed",
     "frame": "image missing or not decodable",
+    "filtered": "box of an extreme shape or size",
     "empty_crop": "no crop around the jittered box (NaN, or no area)",
     "outside": "crop lies outside the image",
     "padded_cells": "every sampled cell of the crop is padding",
 }
+
+
+class RejectedSample(ValueError):
+    """A sample must not be trained on. ``reason`` is one of :data:`REASONS`."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 @dataclass

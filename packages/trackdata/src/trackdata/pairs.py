@@ -16,9 +16,8 @@ import cv2
 import numpy as np
 
 from trackcore.crops import CropError, box_in_crop, crop
-from trackdata.faults import Reason, SamplingError, exhausted
-from trackdata.sampling import Draw, MixtureSampler, sample_generator
-from trackdata.sequences import FrameError
+from trackdata.faults import RejectedSample
+from trackdata.sampling import Draw, MixtureSampler, draw_until_usable, sample_generator
 
 CELL = 16  # pixels a side of the cells whose padding decides about a rejection; the published value for every network
 
@@ -133,14 +132,6 @@ class Pair:
     search: View
 
 
-class RejectedPair(ValueError):
-    """This pair must not be trained on. ``reason`` is one of :data:`trackdata.faults.REASONS`."""
-
-    def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-
-
 def draw_parameters(rng: np.random.Generator, config: PairConfig) -> PairParameters:
     """Draw the random numbers of one pair. Always consumes the same amount of randomness for the same ``training``."""
 
@@ -197,16 +188,16 @@ def _view(
     config: PairConfig,
 ) -> View:
     if not np.isfinite(box).all() or (box[2:] < 0).any():
-        raise RejectedPair("empty_crop", f"{box.tolist()} is no box: x, y, w, h must be finite, w and h not negative")
+        raise RejectedSample("empty_crop", f"{box.tolist()} is no box: x, y, w, h must be finite, w and h not negative")
     reference = jitter_box(box, parameters, region.center_jitter, region.scale_jitter)
     try:
         cut = crop(frame, reference, region.factor, region.size, mask=mask, published_border=config.published_border)
     except CropError as error:
-        raise RejectedPair("empty_crop", str(error)) from error
+        raise RejectedSample("empty_crop", str(error)) from error
     if cut.padding.all():
-        raise RejectedPair("outside", f"the crop around {reference.tolist()} shows nothing of the image")
+        raise RejectedSample("outside", f"the crop around {reference.tolist()} shows nothing of the image")
     if cut.padding[::CELL, ::CELL].all():
-        raise RejectedPair("padded_cells", f"the crop around {reference.tolist()} is padding in every sampled cell")
+        raise RejectedSample("padded_cells", f"the crop around {reference.tolist()} is padding in every sampled cell")
     image, padding, mask = cut.image, cut.padding, cut.mask
     target = box_in_crop(box, reference, cut.scale, region.size)
     if config.training and parameters.flip:
@@ -237,7 +228,7 @@ def process_pair(
         masks: ``(H, W)`` target masks of template and search, values 0 to 1; None for datasets without masks.
 
     Raises:
-        RejectedPair: no crop can be cut around a box, or a crop shows (nearly) nothing of the image.
+        RejectedSample: no crop can be cut around a box, or a crop shows (nearly) nothing of the image.
     """
 
     def prepare(frame: np.ndarray, box: np.ndarray, mask: np.ndarray | None, region: Region, own: RegionParameters):
@@ -289,32 +280,29 @@ class PairSource:
             SamplingError: nothing usable in ``max_attempts`` draws; the message counts the reasons by dataset.
         """
         rng = sample_generator(self.seed, epoch, index)
-        faults = self.mixture.faults()
-        for _ in range(self.max_attempts):
-            draw = self.mixture.draw(rng, faults)
-            parameters = draw_parameters(rng, self.config)
-            try:
-                pair = self._load(draw, parameters)
-            except FrameError as error:
-                faults.add(draw.dataset, "frame", error)
-            except RejectedPair as error:
-                faults.add(draw.dataset, error.reason, f"{draw.sequence.name}: {error}")
-            else:
-                return {
-                    "template": pair.template.image,
-                    "search": pair.search.image,
-                    "template_box": pair.template.box.astype(np.float32),
-                    "search_box": pair.search.box.astype(np.float32),
-                    "dataset": np.array(draw.dataset, np.int64),
-                    "faults": faults.counts,
-                }
-        raise SamplingError(exhausted(self.max_attempts, faults))
+        return draw_until_usable(self.mixture, self._process, rng, self.max_attempts)
 
-    def _load(self, draw: Draw, parameters: PairParameters) -> Pair:
+    def _process(self, rng: np.random.Generator, draw: Draw) -> dict[str, np.ndarray]:
+        parameters = draw_parameters(rng, self.config)
         sequence, first, second = draw.sequence, draw.frames.template, draw.frames.search
         template_frame = sequence.frames[first]
         search_frame = template_frame if second == first else sequence.frames[second]
         masks = None if sequence.masks is None else (sequence.masks(first), sequence.masks(second))
-        return process_pair(
-            template_frame, sequence.boxes[first], search_frame, sequence.boxes[second], parameters, self.config, masks
-        )
+        try:
+            pair = process_pair(
+                template_frame,
+                sequence.boxes[first],
+                search_frame,
+                sequence.boxes[second],
+                parameters,
+                self.config,
+                masks,
+            )
+        except RejectedSample as error:
+            raise RejectedSample(error.reason, f"{sequence.name}: {error}") from error
+        return {
+            "template": pair.template.image,
+            "search": pair.search.image,
+            "template_box": pair.template.box.astype(np.float32),
+            "search_box": pair.search.box.astype(np.float32),
+        }

@@ -1,81 +1,33 @@
-"""Which frames of a sequence make a training sample.
-
-The strategies follow the samplers of the published one-stream trackers (OSTrack, ECCV 2022; STARK, ICCV 2021) draw by
-draw, except that every retry is bounded.
+"""The strategies of the published one-stream trackers (OSTrack, ECCV 2022; STARK, ICCV 2021), draw by draw, except that
+every retry is bounded.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
 from trackdata.faults import SamplingError
+from trackdata.sampling.choices import FrameChoice, pick, within
 
 WIDEN = 5  # frames the search window grows by after a draw without candidates
 
 
-@dataclass(frozen=True)
-class FrameChoice:
-    """Frame indices of one sample: ``templates[0]`` is the frame the others were chosen around."""
-
-    templates: tuple[int, ...]
-    searches: tuple[int, ...]
-
-    @property
-    def template(self) -> int:
-        return self.templates[0]
-
-    @property
-    def search(self) -> int:
-        return self.searches[0]
-
-
-class Strategy(Protocol):
-    """Chooses frames of one sequence. ``templates`` and ``searches`` say how many of each."""
-
-    @property
-    def templates(self) -> int: ...
-
-    @property
-    def searches(self) -> int: ...
-
-    def draw(self, rng: np.random.Generator, visible: np.ndarray, valid: np.ndarray | None = None) -> FrameChoice:
-        """Choose frames.
-
-        Args:
-            rng: source of randomness.
-            visible: ``(N,)`` bool, the target can be seen.
-            valid: ``(N,)`` bool, there is a box; None means that it is ``visible``.
-
-        Raises:
-            SamplingError: these flags allow no choice.
-        """
-
-
-def _pick(rng: np.random.Generator, candidates: np.ndarray) -> int:
-    return int(candidates[rng.integers(len(candidates))])
-
-
-def _within(frames: np.ndarray, first: int, stop: int) -> np.ndarray:
-    """Those of the sorted indices ``frames`` that lie in ``[first, stop)``."""
-    return frames[frames.searchsorted(first) : frames.searchsorted(stop)]
-
-
 def base_candidates(visible: np.ndarray, templates: int, searches: int) -> np.ndarray:
     """Frames a causal draw may start from: visible, with room for the other templates before and the searches after."""
-    return _within(np.flatnonzero(visible), templates - 1, len(visible) - searches)
+    return within(np.flatnonzero(visible), templates - 1, len(visible) - searches)
 
 
 def search_candidates(visible: np.ndarray, base: int, gap: int) -> np.ndarray:
     """Visible frames after ``base`` and less than ``gap`` frames away from it."""
-    return _within(np.flatnonzero(visible), base + 1, base + gap)
+    return within(np.flatnonzero(visible), base + 1, base + gap)
 
 
 def template_candidates(visible: np.ndarray, base: int, gap: int) -> np.ndarray:
     """Visible frames before ``base`` and at most ``gap`` frames away from it."""
-    return _within(np.flatnonzero(visible), base - gap, base)
+    return within(np.flatnonzero(visible), base - gap, base)
 
 
 @dataclass(frozen=True)
@@ -109,12 +61,12 @@ class CausalSampler:
             )
         gap = self.max_gap
         while True:  # ends: once the gap spans the sequence, every usable base succeeds
-            base = _pick(rng, bases)
+            base = pick(rng, bases)
             earlier = template_candidates(visible, base, gap)
             later = search_candidates(visible, base, gap)
             if len(later) and (len(earlier) or self.templates == 1):
-                others = (_pick(rng, earlier) for _ in range(self.templates - 1))
-                searches = (_pick(rng, later) for _ in range(self.searches))
+                others = (pick(rng, earlier) for _ in range(self.templates - 1))
+                searches = (pick(rng, later) for _ in range(self.searches))
                 return FrameChoice((base, *others), tuple(searches))
             gap += WIDEN
 
@@ -162,11 +114,11 @@ class TridentSampler:
             "all": np.arange(len(visible)),
         }[self.extra]
         for _ in range(self.max_attempts):
-            template, search = _pick(rng, frames), _pick(rng, frames)
+            template, search = pick(rng, frames), pick(rng, frames)
             near = [
-                _within(pool, search, search + gap) if template >= search else _within(pool, search - gap, search)
+                within(pool, search, search + gap) if template >= search else within(pool, search - gap, search)
                 for gap in self.gaps
             ]
             if all(map(len, near)):
-                return FrameChoice((template, *(_pick(rng, candidates) for candidates in near)), (search,))
+                return FrameChoice((template, *(pick(rng, candidates) for candidates in near)), (search,))
         raise SamplingError(f"no extra template within {self.gaps} frames in {self.max_attempts} draws")
