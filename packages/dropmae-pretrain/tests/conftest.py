@@ -75,3 +75,19 @@ def inputs(fill: ModuleType) -> ModuleType:
     with mock.patch.dict(sys.modules, {"fill": fill}):  # which it imports
         module = load_module("inputs")
     return module
+
+
+@pytest.fixture(scope="session")
+def video_root(tmp_path_factory) -> Path:
+    """Generated videos in the layout of Kinetics: two classes, four videos of 5 to 20 frames of 96 x 72 pixels."""
+    from trackcore.sinks import open_sink
+    from trackdata.synth import generate_sequence, preset
+
+    root = tmp_path_factory.mktemp("videos")
+    for number, frames in enumerate((20, 12, 9, 5)):
+        path = root / ("moving", "turning")[number % 2] / f"{number}.mp4"
+        path.parent.mkdir(exist_ok=True)
+        with open_sink(path, 10) as sink:
+            for image in generate_sequence(0, "train", number, preset("easy", frames=frames, size=(96, 72))).frames():
+                sink.write(image)
+    return root
