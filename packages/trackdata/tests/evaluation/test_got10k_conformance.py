@@ -79,6 +79,27 @@ def test_got10k(j, world, stored):
         _compare(f"got10k/trk{j}/seq/{entry.name}", entry, figures, {}, arrays, meta, speed=s != 3)
 
 
+def test_everything_stored_is_compared(world, stored):
+    arrays, meta = stored("got10k_toolkit")
+    frames = {f"frame/{name}/{q}" for name in world.names for q in ("iou", "iou_bounded", "center", "norm_center")}
+    curves = {"otb": list(CURVES)[:2], "uav123": list(CURVES)[:2], "lasot": list(CURVES)}
+    reports = {
+        f"{kind}/trk{j}/{place}/{curve}"
+        for kind, kept in curves.items()
+        for j in range(3)
+        for place in ("overall", *(f"seq/{name}" for name in meta["sequences"][kind]))
+        for curve in kept
+    }
+    pooled = {f"got10k/trk{j}/overall/succ_curve" for j in range(3)}
+    assert frames | reports | pooled == {key for key in arrays if not key.startswith("in/")}
+    assert set(meta["raises"]) == {
+        "otb/single_frame",  # scored here: test_one_frame_is_scored
+        "got10k/missing_result",
+        "got10k/short_result",  # both: test_refused_inputs
+        "got10k/no_time_file_for_the_first_sequence",  # the speed is unknown: test_got10k
+    }
+
+
 def test_refused_inputs(world):
     truth = world.truth("plain")
     with pytest.raises(PredictionError, match=r"no result for sequence plain"):

@@ -7,8 +7,10 @@ import pytest
 from rich.console import Console
 
 from trackdata.evaluation.conventions import Default, Got10k, Pytracking
+from trackdata.evaluation.metrics import show
 from trackdata.evaluation.records import PredictionError, Track, Truth
-from trackdata.evaluation.scores import Scores, comparison_table, evaluate, frame_rate, show
+from trackdata.evaluation.scores import Scores, evaluate, frame_rate
+from trackdata.evaluation.tables import comparison_table
 
 
 @pytest.fixture

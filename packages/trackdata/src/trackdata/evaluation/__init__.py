@@ -28,25 +28,38 @@ Signatures:
 Nothing here imports torch; Matplotlib and Jinja are imported when a report is written.
 """
 
-from trackdata.evaluation.conventions import CONVENTIONS, Default, Got10k, Pytracking, Toolkit, convention
+from trackdata.evaluation.conventions import (
+    CONVENTIONS,
+    Default,
+    Got10k,
+    LasotOfficial,
+    Pysot,
+    Pytracking,
+    Toolkit,
+    TrackingNet,
+    convention,
+)
 from trackdata.evaluation.identity import tracker_identity
 from trackdata.evaluation.progress import RunProgress
 from trackdata.evaluation.records import PredictionError, Track, Truth, TruthError
 from trackdata.evaluation.report import Report, write_report
 from trackdata.evaluation.results import ResultError, read_tracks, write_legacy, write_toolkit, write_track
 from trackdata.evaluation.runner import Outcome, Progress, RunResult, TrackerStartError, run
-from trackdata.evaluation.scores import Convention, Scores, SequenceScores, comparison_table, evaluate
+from trackdata.evaluation.scores import Convention, Scores, SequenceScores, evaluate
 from trackdata.evaluation.scoring import score
 from trackdata.evaluation.submissions import SubmissionError, pack_got10k, pack_trackingnet
+from trackdata.evaluation.tables import comparison_table
 
 __all__ = [
     "CONVENTIONS",
     "Convention",
     "Default",
     "Got10k",
+    "LasotOfficial",
     "Outcome",
     "PredictionError",
     "Progress",
+    "Pysot",
     "Pytracking",
     "Report",
     "ResultError",
@@ -58,6 +71,7 @@ __all__ = [
     "Toolkit",
     "Track",
     "TrackerStartError",
+    "TrackingNet",
     "Truth",
     "TruthError",
     "comparison_table",

@@ -29,6 +29,12 @@ def count_above(values: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     return len(ordered) - np.searchsorted(ordered, thresholds, side="right")
 
 
+def count_from(values: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """How many ``values`` are greater than or equal to each threshold: ``(T,)`` int. NaN counts nowhere."""
+    ordered = np.sort(values[~np.isnan(values)])
+    return len(ordered) - np.searchsorted(ordered, thresholds, side="left")
+
+
 def count_within(values: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     """How many ``values`` are less than or equal to each threshold: ``(T,)`` int. NaN counts nowhere."""
     return np.searchsorted(np.sort(values[~np.isnan(values)]), thresholds, side="right")

@@ -59,7 +59,7 @@ def centers(boxes: np.ndarray) -> np.ndarray:
 
 def center_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Distance of the centres in pixels."""
-    return _length(centers(a) - centers(b))
+    return length(centers(a) - centers(b))
 
 
 def relative_center_distance(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -68,17 +68,18 @@ def relative_center_distance(predicted: np.ndarray, truth: np.ndarray) -> np.nda
     Rows whose truth has no size give infinity or NaN.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        return _length(centers(predicted) / truth[:, 2:] - centers(truth) / truth[:, 2:])
+        return length(centers(predicted) / truth[:, 2:] - centers(truth) / truth[:, 2:])
 
 
 def toolkit_relative_center_distance(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Distance of the centres divided by the true width and height, at least one pixel each (GOT-10k toolkit)."""
-    return _length((centers(predicted) - centers(truth)) / np.maximum(truth[:, 2:], 1.0))
+    return length((centers(predicted) - centers(truth)) / np.maximum(truth[:, 2:], 1.0))
+
+
+def length(vectors: np.ndarray) -> np.ndarray:
+    """Euclidean length of each of ``(N, 2)`` vectors."""
+    return np.sqrt(vectors[:, 0] ** 2 + vectors[:, 1] ** 2)  # not hypot, whose last bit differs from the references
 
 
 def _area(sizes: np.ndarray) -> np.ndarray:
     return sizes[:, 0] * sizes[:, 1]
-
-
-def _length(vectors: np.ndarray) -> np.ndarray:
-    return np.sqrt(vectors[:, 0] ** 2 + vectors[:, 1] ** 2)  # not hypot, whose last bit differs from the references

@@ -95,6 +95,15 @@ class Truth:
         return np.ones(len(self), dtype=bool)
 
     @cached_property
+    def away(self) -> np.ndarray:
+        """``(N,)`` bool: frames the dataset flags as absent or, without such flags, as not visible; else none."""
+        if self.absent is not None:
+            return np.asarray(self.absent, dtype=bool)
+        if self.visible is not None:
+            return ~np.asarray(self.visible, dtype=bool)
+        return np.zeros(len(self), dtype=bool)
+
+    @cached_property
     def gone(self) -> np.ndarray:
         """``(N,)`` bool: frames without the target, by flag or by an empty or missing box."""
         missing = ~self.sized
@@ -119,15 +128,25 @@ class Track:
     scores: np.ndarray | None = None
 
 
+def shaped_prediction(boxes: Any, truth: Truth) -> np.ndarray:
+    """Predicted boxes as ``(M, 4)`` float64, whatever they hold.
+
+    Raises:
+        PredictionError: wrong shape or no rows.
+    """
+    boxes = np.asarray(boxes, dtype=np.float64)
+    if boxes.ndim != 2 or boxes.shape[1] != 4 or len(boxes) == 0:
+        raise PredictionError(f"{truth.name}: predictions must be (M, 4) boxes with M > 0, got shape {boxes.shape}")
+    return boxes
+
+
 def check_prediction(boxes: Any, truth: Truth) -> np.ndarray:
     """Predicted boxes as ``(M, 4)`` float64.
 
     Raises:
         PredictionError: wrong shape, no rows, NaN or infinity, or a negative size; the message names the frame.
     """
-    boxes = np.asarray(boxes, dtype=np.float64)
-    if boxes.ndim != 2 or boxes.shape[1] != 4 or len(boxes) == 0:
-        raise PredictionError(f"{truth.name}: predictions must be (M, 4) boxes with M > 0, got shape {boxes.shape}")
+    boxes = shaped_prediction(boxes, truth)
     if not np.isfinite(boxes).all():
         bad = np.flatnonzero(~np.isfinite(boxes).all(axis=1))
         raise PredictionError(

@@ -13,11 +13,12 @@ import numpy as np
 
 from trackdata.evaluation import figures, tables
 from trackdata.evaluation.conventions import convention as convention_named
+from trackdata.evaluation.metrics import METRICS, PLAIN, primary, show
 from trackdata.evaluation.overlap import inclusive_overlap
 from trackdata.evaluation.passes import sequence_name
 from trackdata.evaluation.results import read_tracks, write_atomically
 from trackdata.evaluation.runner import RunResult
-from trackdata.evaluation.scores import METRICS, PLAIN, Convention, Scores, show
+from trackdata.evaluation.scores import Convention, Scores
 from trackdata.evaluation.scoring import results_folder, score
 from trackdata.sequences import Dataset
 
@@ -27,7 +28,6 @@ PLOTS = {
     "precision": ("Precision", "centre error threshold, pixels", ("P",)),
     "norm_precision": ("Normalised precision", "centre error threshold, share of the size", ("P_norm", "P_norm_mean")),
 }
-PRIMARY = ("AO", "AUC")  # what sequences are ranked by: the first one the convention reports
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def write_report(
         "truth_color": figures.TRUTH_COLOR,
         "columns": [figure for figure in METRICS if any(figure in entry.values for entry in scores)],
         "metrics": METRICS,
-        "primary": _primary(scores),
+        "primary": primary(scores[0].values),
         "plots": {PLOTS[curve][0]: svg for curve, svg in plots.items()},
         "sequences": tables.sequence_rows(scores),
         "examples": examples,
@@ -128,10 +128,6 @@ def _folder(results: RunResult | Path | str, dataset: Dataset) -> Path:
     return results.folder if isinstance(results, RunResult) else results_folder(Path(results), dataset.name)
 
 
-def _primary(scores: Sequence[Scores]) -> str:
-    return next((figure for figure in PRIMARY if figure in scores[0].values), "AUC")
-
-
 def _plot(curve: str, scores: Sequence[Scores], colors: dict[str, str]) -> str:
     title, x_label, legend = PLOTS[curve]
     lines = []
@@ -145,7 +141,7 @@ def _plot(curve: str, scores: Sequence[Scores], colors: dict[str, str]) -> str:
 
 def _worst(scores: Sequence[Scores], count: int) -> list[str]:
     """Names of the first tracker's worst sequences, the worst first."""
-    figure = _primary(scores)
+    figure = primary(scores[0].values)
     ranked = [entry for entry in scores[0].sequences if not math.isnan(entry.values[figure])]
     return [entry.name for entry in sorted(ranked, key=lambda entry: entry.values[figure])[:count]]
 
@@ -154,7 +150,7 @@ def _example(
     name: str, dataset: Dataset, folders: dict[str, Path], scores: Sequence[Scores], colors: dict[str, str]
 ) -> Example:
     sequence = dataset[next(index for index in range(len(dataset)) if sequence_name(dataset, index) == name)]
-    figure = _primary(scores)
+    figure = primary(scores[0].values)
     by_tracker = {entry.tracker: {row.name: row for row in entry.sequences}.get(name) for entry in scores}
     boxes = {
         tracker: read_tracks(folders[tracker], name)[0].boxes for tracker, row in by_tracker.items() if row is not None

@@ -11,28 +11,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from trackdata.evaluation.metrics import show
 from trackdata.evaluation.records import PredictionError, Track, Truth
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-# Every figure that a convention may report: shown as a percentage unless listed in PLAIN.
-METRICS: Mapping[str, str] = {
-    "AO": "average overlap over all scored frames, first frame left out (GOT-10k)",
-    "SR0.5": "share of scored frames with overlap above 0.5, first frame left out (GOT-10k)",
-    "SR0.75": "share of scored frames with overlap above 0.75, first frame left out (GOT-10k)",
-    "mAO": "average overlap, each sequence weighing the same",
-    "AUC": "mean of the success curve",
-    "OP50": "success at overlap 0.5",
-    "OP75": "success at overlap 0.75",
-    "P": "precision: centre within 20 pixels",
-    "P_norm": "normalised precision: centre within 0.2 of the target's size",
-    "P_norm_mean": "mean of the normalised precision curve from 0 to 0.5",
-    "overlap": "mean overlap over valid frames",
-    "fps": "frames per second spent in the tracker",
-}
-PLAIN = frozenset({"fps"})
-SECONDARY = frozenset({"mAO", "overlap"})  # in reports, but not in the table on the terminal
 
 
 @dataclass(frozen=True)
@@ -75,6 +58,31 @@ class SequenceScores:
     runs: int = 1
     repairs: Repairs = field(default_factory=Repairs)
 
+    @classmethod
+    def of(
+        cls,
+        truth: Truth,
+        scored: int,
+        values: Mapping[str, float],
+        curves: Mapping[str, np.ndarray],
+        weights: Mapping[str, float],
+        runs: int = 1,
+        repairs: Repairs | None = None,
+    ) -> SequenceScores:
+        """Scores on the sequence that ``truth`` annotates."""
+        return cls(
+            name=truth.name,
+            frames=len(truth),
+            scored=scored,
+            absent=int(truth.gone.sum()),
+            unannotated=int((~truth.annotated).sum()),
+            values=values,
+            curves=curves,
+            weights=weights,
+            runs=runs,
+            repairs=repairs or Repairs(),
+        )
+
 
 class Convention(Protocol):
     """A named way of scoring.
@@ -83,6 +91,8 @@ class Convention(Protocol):
         name: what reports call it.
         description: one sentence for the head of a report.
         thresholds: the x axis of each curve.
+        counts_missing: whether a sequence without a result enters the means, as one without a single hit. Then
+            ``score`` takes an empty list of runs.
     """
 
     @property
@@ -93,6 +103,9 @@ class Convention(Protocol):
 
     @property
     def thresholds(self) -> Mapping[str, np.ndarray]: ...
+
+    @property
+    def counts_missing(self) -> bool: ...
 
     def score(self, runs: Sequence[Track], truth: Truth) -> SequenceScores:
         """Scores of one or several runs over one sequence. Raises PredictionError or TruthError."""
@@ -187,6 +200,8 @@ class Scores:
             raise ValueError(f"{path} does not hold saved scores: {error}") from error
 
     def __rich__(self) -> Table:
+        from trackdata.evaluation.tables import comparison_table
+
         return comparison_table([self])
 
     def __str__(self) -> str:
@@ -208,7 +223,8 @@ def evaluate(
         convention: how to score; see ``trackdata.evaluation.conventions``.
         tracks: for each sequence name one run, or several to be averaged as the convention does.
         truths: the annotations, in the dataset's order.
-        failures: reasons for sequences that have no result. They are reported and left out of the means.
+        failures: reasons for sequences that have no result. They are reported and, unless the convention counts them as
+            empty, left out of the means.
 
     Raises:
         PredictionError: a sequence has neither a result nor a reason for its absence, or boxes that cannot be scored.
@@ -218,6 +234,8 @@ def evaluate(
     scored = []
     for truth in truths:
         if truth.name in failures:
+            if convention.counts_missing:
+                scored.append(convention.score([], truth))
             continue
         if truth.name not in tracks:
             raise PredictionError(
@@ -236,33 +254,6 @@ def evaluate(
         sequences=tuple(scored),
         failures=failures,
     )
-
-
-def comparison_table(scores: Sequence[Scores], title: str | None = None) -> Table:
-    """A table of several trackers, one row each, for printing with rich."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    first = scores[0]
-    heading = title or f"{first.dataset}, convention {first.convention}"
-    table = Table(title=heading, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("tracker", overflow="fold")
-    columns = [name for name in METRICS if name not in SECONDARY and any(name in entry.values for entry in scores)]
-    for name in (*columns, "seqs", "failed"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for entry in scores:
-        figures = [show(name, entry.values.get(name, math.nan)) for name in columns]
-        table.add_row(entry.tracker, *figures, str(len(entry.sequences)), str(len(entry.failures)))
-    return table
-
-
-def show(name: str, value: float) -> str:
-    """A figure as reports print it: percent with one decimal, rates plain, a dash for NaN."""
-    if math.isnan(value):
-        return "-"
-    if name in PLAIN:
-        return f"{value:.1f}" if value < 100 else f"{value:.0f}"
-    return f"{100 * value:.1f}"
 
 
 def frame_rate(tracks: Sequence[Track]) -> tuple[float, float]:

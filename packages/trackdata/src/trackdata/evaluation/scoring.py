@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from trackdata.evaluation.conventions import convention as convention_named
@@ -25,7 +26,7 @@ def score(
     """Score stored results.
 
     A sequence without a result becomes a failure of the scores, with the reason where one is recorded, and does not
-    enter the means.
+    enter the means unless the convention counts it as one without a hit.
 
     Args:
         results: what :func:`~trackdata.evaluation.runner.run` returned, or a folder of result files in any known
@@ -41,15 +42,21 @@ def score(
     """
     rules = convention_named(convention) if isinstance(convention, str) else convention
     if isinstance(results, RunResult):
-        folder, limit, recorded = results.folder, len(results.outcomes), results.tracker
+        folder, indices, recorded = results.folder, results.indices, results.tracker
     else:
         folder = results_folder(Path(results), dataset.name)
         recorded = recorded_name(folder) or folder.name
-    count = len(dataset) if limit is None else min(limit, len(dataset))
-    tracks, failures = read_results(folder, dataset, range(count))
+        indices = range(len(dataset) if limit is None else min(limit, len(dataset)))
+    tracks, failures = read_results(folder, dataset, indices)
     if not tracks and not isinstance(results, RunResult):
-        raise ResultError(f"{folder} holds no result for any of the {count} sequences of {dataset.name}")
-    truths = [Truth.of(dataset[index]) for index in range(count) if sequence_name(dataset, index) in tracks]
+        raise ResultError(f"{folder} holds no result for any of the {len(indices)} sequences of {dataset.name}")
+    truths = []
+    for index in indices:
+        if sequence_name(dataset, index) in tracks:
+            truths.append(Truth.of(dataset[index]))
+        elif rules.counts_missing:
+            with suppress(AnnotationError, OSError):  # said among the failures already
+                truths.append(Truth.of(dataset[index]))
     return evaluate(rules, tracks, truths, name or recorded, dataset.name, failures)
 
 

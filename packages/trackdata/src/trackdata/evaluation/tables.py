@@ -1,4 +1,4 @@
-"""The tables of a report: rows per tracker and per sequence, as values and as CSV."""
+"""The tables of a report: rows per tracker and per sequence, as values, as CSV and for the terminal."""
 
 from __future__ import annotations
 
@@ -6,9 +6,31 @@ import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from trackdata.evaluation.metrics import METRICS, SECONDARY, show
 from trackdata.evaluation.scores import Scores
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def comparison_table(scores: Sequence[Scores], title: str | None = None) -> Table:
+    """A table of several trackers, one row each, for printing with rich."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    first = scores[0]
+    heading = title or f"{first.dataset}, convention {first.convention}"
+    table = Table(title=heading, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("tracker", overflow="fold")
+    columns = [name for name in METRICS if name not in SECONDARY and any(name in entry.values for entry in scores)]
+    for name in (*columns, "seqs", "failed"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for entry in scores:
+        figures = [show(name, entry.values.get(name, math.nan)) for name in columns]
+        table.add_row(entry.tracker, *figures, str(len(entry.sequences)), str(len(entry.failures)))
+    return table
 
 
 def sequence_rows(scores: Sequence[Scores]) -> list[dict[str, Any]]:

@@ -6,7 +6,8 @@ it, except:
 - frames whose annotation is NaN are left out of all curves and reported (published: hits in precision for ``uav``);
 - a frame whose target is not visible, or has an empty box, is a miss in all three curves (published: a hit in
   normalised precision for every tag but ``lasot``); ``visible_only`` leaves such frames out instead;
-- a result of the wrong length is refused unless ``lengths`` says otherwise.
+- a result of the wrong length, and NaN or negative sizes in it, are refused unless ``lengths`` and ``invalid`` say
+  otherwise.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from trackdata.evaluation.overlap import (
     inclusive_overlap,
     relative_center_distance,
 )
-from trackdata.evaluation.records import PredictionError, Track, Truth, check_prediction
+from trackdata.evaluation.records import PredictionError, Track, Truth, check_prediction, shaped_prediction
 from trackdata.evaluation.scores import Repairs, SequenceScores, frame_rate
 
 _MISS = np.array([-1e9, -1e9, 0.0, 0.0])  # a box that hits nothing under any threshold
@@ -40,18 +41,31 @@ class Default:
         visible_only: divide by the frames whose target is visible and has a box, instead of all annotated frames.
         lengths: what to do with a result of the wrong length: ``error``; ``pad`` it with misses, or cut what is too
             much; ``truncate`` result and annotation to the shorter of the two.
+        invalid: what to do with predicted rows that hold NaN or infinity or have a negative size: ``error``, or count
+            the frame as a ``miss``.
     """
 
     visible_only: bool = False
     lengths: Literal["error", "pad", "truncate"] = "error"
+    invalid: Literal["error", "miss"] = "error"
+
+    counts_missing: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.lengths not in ("error", "pad", "truncate"):
             raise ValueError(f"lengths is 'error', 'pad' or 'truncate', got {self.lengths!r}")
+        if self.invalid not in ("error", "miss"):
+            raise ValueError(f"invalid is 'error' or 'miss', got {self.invalid!r}")
 
     @property
     def name(self) -> str:
-        return "default/visible-only" if self.visible_only else "default"
+        options = (("visible-only", self.visible_only), (self.lengths, self.lengths != "error"), ("miss", self.misses))
+        return "/".join(["default", *(option for option, given in options if given)])
+
+    @property
+    def misses(self) -> bool:
+        """Whether rows that cannot be scored count as misses instead of being refused."""
+        return self.invalid == "miss"
 
     @property
     def description(self) -> str:
@@ -67,7 +81,8 @@ class Default:
 
     def score(self, runs: Sequence[Track], truth: Truth) -> SequenceScores:
         """Scores of one sequence; several runs are averaged."""
-        reported = [check_prediction(track.boxes, truth) for track in runs]
+        check = shaped_prediction if self.misses else check_prediction
+        reported = [check(track.boxes, truth) for track in runs]
         if self.lengths == "truncate":
             truth = _shortened(truth, min(len(truth), *map(len, reported)))
         fitted = [self._fit(boxes, truth) for boxes in reported]
@@ -80,12 +95,9 @@ class Default:
         curves = {name: np.mean([run[name] for run in each], axis=0) for name in self.thresholds}
         overlaps, weights = average_overlap(np.concatenate([_covered_overlaps(boxes, truth) for boxes in predictions]))
         rate, seconds = frame_rate(runs)
-        return SequenceScores(
-            name=truth.name,
-            frames=len(truth),
+        return SequenceScores.of(
+            truth,
             scored=total,
-            absent=int(truth.gone.sum()),
-            unannotated=int((~truth.annotated).sum()),
             values=overlaps
             | {
                 "AUC": float(curves["success"].mean()),
@@ -118,9 +130,11 @@ class Default:
         fitted = np.tile(_MISS, (len(truth), 1))
         kept = min(len(boxes), len(truth))
         fitted[:kept] = boxes[:kept]
+        bad = ~np.isfinite(fitted).all(axis=1) | (fitted[:, 2:] < 0).any(axis=1)
+        fitted[bad] = _MISS
         if truth.annotated[0]:
             fitted[0] = truth.boxes[0]
-        return fitted, Repairs(padded=max(-excess, 0), cut=max(excess, 0))
+        return fitted, Repairs(replaced=int(bad.sum()), padded=max(-excess, 0), cut=max(excess, 0))
 
 
 def _covered_overlaps(boxes: np.ndarray, truth: Truth) -> np.ndarray:

@@ -33,6 +33,8 @@ class Got10k:
         "all frames of all sequences pooled."
     )
 
+    counts_missing: ClassVar[bool] = False
+
     @cached_property
     def thresholds(self) -> Mapping[str, np.ndarray]:
         return {"success": np.linspace(0.0, 1.0, 101)}
@@ -60,12 +62,9 @@ class Got10k:
         overlaps = np.concatenate([self.overlaps(track, truth) for track in runs])
         values, weights = average_overlap(overlaps)
         rate, timed = mean_rate(runs)
-        return SequenceScores(
-            name=truth.name,
-            frames=len(truth),
+        return SequenceScores.of(
+            truth,
             scored=len(overlaps) // len(runs),
-            absent=int(truth.gone.sum()),
-            unannotated=int((~truth.annotated).sum()),
             values=values | {"fps": rate},
             curves={"success": share(count_above(overlaps, self.thresholds["success"]), len(overlaps))},
             weights=weights | {"success": len(overlaps), "fps": timed},
@@ -83,6 +82,8 @@ class Toolkit:
     """
 
     kind: Literal["otb", "uav123", "lasot"] = "otb"
+
+    counts_missing: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.kind not in ("otb", "uav123", "lasot"):
@@ -130,12 +131,9 @@ class Toolkit:
         }
         if self.kind == "lasot":
             figures["P_norm_mean"] = float(curves["norm_precision"].mean())
-        return SequenceScores(
-            name=truth.name,
-            frames=len(truth),
+        return SequenceScores.of(
+            truth,
             scored=len(predicted),
-            absent=int(truth.gone.sum()),
-            unannotated=int((~truth.annotated).sum()),
             values=figures | {"fps": rate},
             curves=curves,
             weights={"fps": float(timed > 0)},

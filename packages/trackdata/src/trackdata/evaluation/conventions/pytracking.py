@@ -16,30 +16,18 @@ A perfect result therefore has an AUC of 20/21, because no overlap exceeds the l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
-from trackdata.evaluation.curves import PIXELS, RELATIVE, count_above, count_within, share, steps
+from trackdata.evaluation.conventions.onepass import FrameErrors, one_pass_scores, replaced_by_previous
+from trackdata.evaluation.curves import PIXELS, RELATIVE, steps
 from trackdata.evaluation.overlap import center_distance, inclusive_overlap, relative_center_distance
 from trackdata.evaluation.records import PredictionError, Track, Truth, TruthError, check_prediction
-from trackdata.evaluation.scores import Repairs, SequenceScores, frame_rate
-
-Counter = Callable[[np.ndarray, np.ndarray], np.ndarray]
-
-
-@dataclass(frozen=True)
-class FrameErrors:
-    """Errors of every frame of one sequence, each ``(N,)``: what the curves are counted from."""
-
-    overlap: np.ndarray
-    center: np.ndarray
-    relative: np.ndarray
-    valid: np.ndarray
-    repairs: Repairs = field(default_factory=Repairs)
+from trackdata.evaluation.scores import Repairs, SequenceScores
 
 
 @dataclass(frozen=True)
@@ -60,6 +48,8 @@ class Pytracking:
     exclude_invalid: bool = False
     gap: float = 0.05
     use_visibility: bool | None = None
+
+    counts_missing: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.rule not in ("ostrack", "pytracking"):
@@ -106,39 +96,8 @@ class Pytracking:
     def score(self, runs: Sequence[Track], truth: Truth) -> SequenceScores:
         """Scores of one sequence; several runs are averaged."""
         errors = [self.errors(track, truth) for track in runs]
-        valid = errors[0].valid
-        counted = int(valid.sum()) if self.exclude_invalid else len(truth)
-
-        def averaged(count: Counter, kind: str, at: np.ndarray) -> np.ndarray:
-            return np.mean([share(count(getattr(error, kind), at), counted) for error in errors], axis=0)
-
-        curves = {
-            "success": averaged(count_above, "overlap", self.thresholds["success"]),
-            "precision": averaged(count_within, "center", PIXELS),
-            "norm_precision": averaged(count_within, "relative", RELATIVE),
-        }
-        op50, op75 = averaged(count_above, "overlap", np.array([0.5, 0.75]))
-        rate, seconds = frame_rate(runs)
-        return SequenceScores(
-            name=truth.name,
-            frames=len(truth),
-            scored=counted,
-            absent=int(truth.gone.sum()),
-            unannotated=int((~truth.annotated).sum()),
-            values={
-                "AUC": float(curves["success"].mean()),
-                "OP50": float(op50),
-                "OP75": float(op75),
-                "P": float(curves["precision"][20]),
-                "P_norm": float(curves["norm_precision"][20]),
-                "overlap": float(np.mean([e.overlap[e.valid].mean() for e in errors])) if valid.any() else np.nan,
-                "fps": rate,
-            },
-            curves=curves,
-            weights={"fps": seconds},
-            runs=len(runs),
-            repairs=sum((e.repairs for e in errors), Repairs()),
-        )
+        total = int(errors[0].valid.sum()) if self.exclude_invalid else len(truth)
+        return one_pass_scores(runs, errors, truth, total, self.thresholds)
 
     def _fit(self, boxes: np.ndarray, truth: Truth) -> tuple[np.ndarray, Repairs]:
         """Predictions with as many rows as the annotation, empty ones carried over, first row the annotation."""
@@ -148,9 +107,8 @@ class Pytracking:
         boxes = boxes[: len(truth)]
         empty = (boxes[:, 2:] == 0).any(axis=1) & truth.annotated[: len(boxes)]
         empty[0] = False
-        source = np.maximum.accumulate(np.where(empty, 0, np.arange(len(boxes))))
         fitted = np.zeros_like(truth.boxes)
-        fitted[: len(boxes)] = boxes[source]
+        fitted[: len(boxes)] = replaced_by_previous(boxes, empty)
         fitted[0] = truth.boxes[0]
         return fitted, Repairs(replaced=int(empty.sum()), padded=max(short, 0), cut=max(-short, 0))
 

@@ -1,0 +1,43 @@
+"""The figures that conventions report: what each is, and how it is written."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+# Every figure that a convention may report: shown as a percentage unless listed in PLAIN.
+METRICS: Mapping[str, str] = {
+    "AO": "average overlap over all scored frames, first frame left out (GOT-10k)",
+    "SR0.5": "share of scored frames with overlap above 0.5, first frame left out (GOT-10k)",
+    "SR0.75": "share of scored frames with overlap above 0.75, first frame left out (GOT-10k)",
+    "mAO": "average overlap, each sequence weighing the same",
+    "AUC": "mean of the success curve",
+    "OP50": "success at overlap 0.5",
+    "OP75": "success at overlap 0.75",
+    "P": "precision: centre within 20 pixels",
+    "P_norm": "normalised precision: centre within 0.2 of the target's size",
+    "P_norm_mean": "mean of the normalised precision curve from 0 to 0.5",
+    "S_area": "area under the success curve (TrackingNet)",
+    "P_area": "area under the precision curve from 0 to 50 pixels (TrackingNet)",
+    "P_norm_area": "area under the normalised precision curve from 0 to 0.5 (TrackingNet)",
+    "coverage": "share of frames with a predicted box (TrackingNet)",
+    "overlap": "mean overlap over valid frames",
+    "fps": "frames per second spent in the tracker",
+}
+PLAIN = frozenset({"fps"})
+SECONDARY = frozenset({"mAO", "overlap"})  # in reports, but not in the table on the terminal
+PRIMARY = ("AO", "AUC", "S_area")  # what sequences and trackers are ranked by: the first one a convention reports
+
+
+def show(name: str, value: float) -> str:
+    """A figure as reports print it: percent with one decimal, rates plain, a dash for NaN."""
+    if math.isnan(value):
+        return "-"
+    if name in PLAIN:
+        return f"{value:.1f}" if value < 100 else f"{value:.0f}"
+    return f"{100 * value:.1f}"
+
+
+def primary(values: Mapping[str, float]) -> str:
+    """The figure that ranks: the first of ``PRIMARY`` among ``values``, else the first figure there is, else AUC."""
+    return next((name for name in (*PRIMARY, *values) if name in values), "AUC")
