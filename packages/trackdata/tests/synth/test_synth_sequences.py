@@ -8,10 +8,10 @@ import pytest
 
 from trackdata.sequences import Dataset, find
 from trackdata.synth import SynthConfig, SynthDataset, generate_sequence, preset
+from trackdata.synth.annotations import mask_bounds
 from trackdata.synth.curves import STILL, Curve
 from trackdata.synth.scene import Lens, Light
 from trackdata.synth.sequence import SynthSequence, as_sequence
-from trackdata.synth.silhouettes import mask_bounds, target_masks
 
 SMALL = SynthConfig(size=(96, 64), frames=6, clutter=(2, 5))
 
@@ -50,13 +50,13 @@ def test_boxes_are_the_bounds_of_the_unoccluded_mask():
     for index in range(12):
         sequence = generate_sequence(1, "val", index, replace(preset("hard"), size=(120, 90), frames=20))
         for time in range(0, 20, 5):
-            amodal, visible, whole = target_masks(sequence.scene, time)
-            assert np.array_equal(sequence.boxes[time], mask_bounds(amodal))
-            assert not (visible & ~amodal).any()
-            assert np.array_equal(sequence.mask(time), visible)
-            assert sequence.cover[time] == int(np.ceil(8 * visible.sum() / whole))
-            assert sequence.absence[time] == (not visible.any())
-            assert sequence.cut_by_image[time] == (amodal.sum() < whole)
+            (masks,) = sequence.masks(time)
+            assert np.array_equal(sequence.boxes[time], mask_bounds(masks.amodal))
+            assert not (masks.visible & ~masks.amodal).any()
+            assert np.array_equal(sequence.mask(time), masks.visible)
+            assert sequence.cover[time] == int(np.ceil(8 * masks.visible.sum() / masks.whole))
+            assert sequence.absence[time] == (not masks.visible.any())
+            assert sequence.cut_by_image[time] == (masks.amodal.sum() < masks.whole)
 
 
 def test_mask_bounds_count_columns_and_rows():
@@ -224,3 +224,27 @@ def test_the_dataset_survives_pickling_with_rendered_frames():
     copy = pickle.loads(pickle.dumps(dataset))
     assert np.array_equal(copy[0].frames[3], expected)
     assert np.array_equal(copy[0].frames[4], dataset[0].frames[4])
+
+
+def test_several_objects_may_be_annotated():
+    config = replace(SMALL, size=(160, 120), objects=(3, 3))
+    for index in range(8):
+        alone = generate_sequence(2, "train", index, replace(config, objects=(1, 1)))
+        sequence = generate_sequence(2, "train", index, config)
+        assert len(sequence.tracks) == 3
+        assert np.array_equal(sequence.tracks[0].outside, alone.tracks[0].outside)
+        masks = sequence.masks(4)
+        assert sum(mask.visible.astype(int) for mask in masks).max() <= 1  # a pixel shows one object
+        labels = sequence.labels(4)
+        for number, (track, mask) in enumerate(zip(sequence.tracks, masks, strict=True), start=1):
+            assert np.array_equal(track.boxes[4], mask_bounds(mask.amodal))
+            assert np.array_equal(track.visible_boxes[4], mask_bounds(labels == number))
+            assert track.area[4] == (labels == number).sum()
+            assert track.outside[4] == (not mask.amodal.any())
+
+
+def test_annotating_more_objects_leaves_the_video_as_it_is():
+    config = replace(SMALL, distractors=(4, 4), bystanders=(2, 2))
+    one, several = (generate_sequence(2, "train", 3, replace(config, objects=n)) for n in ((1, 1), (2, 5)))
+    assert one.jpeg(5) == several.jpeg(5)
+    assert np.array_equal(one.boxes, several.boxes)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
 
 Range = tuple[float, float]
 Count = tuple[int, int]
@@ -53,6 +54,8 @@ class SynthConfig:
     """Share of sequences whose target may stick out of the image."""
     vanishing: float = 0.04
     """Share of sequences whose target may leave the image altogether."""
+    objects: Count = (1, 1)
+    """Annotated objects, fewest and most; the target is the first of them."""
 
     def __post_init__(self) -> None:
         width, height = self.size
@@ -60,12 +63,23 @@ class SynthConfig:
             raise ValueError(f"size must be at least 32 x 32 pixels, got {width} x {height}")
         if self.frames < 1:
             raise ValueError(f"frames must be at least 1, got {self.frames}")
-        for name in ("target_size", "distractors", "bystanders", "occluders", "clutter", "similarity", "speed"):
+        for name in (
+            "target_size",
+            "distractors",
+            "bystanders",
+            "occluders",
+            "clutter",
+            "similarity",
+            "speed",
+            "objects",
+        ):
             low, high = getattr(self, name)
             if not 0 <= low <= high:
                 raise ValueError(f"{name} must be a range with 0 <= low <= high, got ({low}, {high})")
         if not 0.03 <= self.target_size[0] <= self.target_size[1] <= 0.6:
             raise ValueError(f"target_size must lie in 0.03 to 0.6 of the shorter side, got {self.target_size}")
+        if not 1 <= self.objects[0] <= self.objects[1] <= 255:
+            raise ValueError(f"objects must be a range within 1 to 255, got {self.objects}")
         if self.speed[0] <= 0:
             raise ValueError(f"speed must be above 0 target sizes per frame, got {self.speed}")
         for name in ("camera", "deformation", "rotation", "light", "blur", "noise"):
@@ -126,6 +140,19 @@ def preset(name: str, **changes: object) -> SynthConfig:
         if key not in known:
             raise ValueError(f"SynthConfig has no field {key!r}{_nearest(key, known)}; it has {', '.join(known)}")
     return replace(PRESETS[name], **changes)  # type: ignore[arg-type]
+
+
+# Fields that later versions added, and the values that stand for how it was before.
+_ADDED = {"objects": (1, 1)}
+
+
+def recorded(config: SynthConfig) -> dict[str, Any]:
+    """``config`` as it is noted beside generated video.
+
+    Fields that were added later are left out where they change nothing, so that video of earlier versions is still
+    recognised as the same.
+    """
+    return {name: value for name, value in asdict(config).items() if name not in _ADDED or value != _ADDED[name]}
 
 
 def _nearest(name: str, known: object) -> str:

@@ -20,7 +20,7 @@ class Renderer:
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self._canvas = paint_background(scene)
-        self._cast = [(actor, paint_skins(actor)) for actor in (*scene.below, scene.target, *scene.above)]
+        self._cast = [(actor, paint_skins(actor)) for actor in scene.cast]
         width, height = scene.size
         rng = np.random.default_rng(scene.seed)
         self._noise = rng.standard_normal((height + _NOISE_MARGIN, width + _NOISE_MARGIN, 3), np.float32)

@@ -41,7 +41,23 @@ def sample_scene(rng: np.random.Generator, config: SynthConfig) -> Scene:
     below, above = [], []
     for actor, in_front in _company(rng, config, scene):
         (above if in_front and not _touch_at_start(scene, actor) else below).append(actor)
-    return replace(scene, below=tuple(below), above=tuple(above))
+    scene = replace(scene, below=tuple(below), above=tuple(above))
+    return scene if config.objects == (1, 1) else _with_companions(scene, config)
+
+
+def _with_companions(scene: Scene, config: SynthConfig) -> Scene:
+    """``scene`` with further annotated objects: what moves in it anyway, and bystanders where that is not enough.
+
+    Draws from a generator of its own, so that a scene shows the same whether one object is annotated or several.
+    """
+    rng = np.random.default_rng((scene.seed, 1))
+    wanted = _count(rng, config.objects) - 1
+    sizes = [log_uniform(rng, *config.target_size) * min(config.size) for _ in range(wanted - len(scene.cast) + 1)]
+    added = tuple(_mover(rng, config, _appearance(rng, config), size, 0.2 * size) for size in sizes)
+    scene = replace(scene, below=(*added, *scene.below))
+    others = [place for place in range(len(scene.cast)) if place != len(scene.below)]
+    chosen = rng.choice(others, wanted, replace=False) if wanted else ()
+    return replace(scene, companions=tuple(sorted(map(int, chosen))))
 
 
 def _seed(rng: np.random.Generator) -> int:

@@ -170,7 +170,12 @@ class Lens:
 
 @dataclass(frozen=True)
 class Scene:
-    """A whole sequence. ``below`` and ``above`` are drawn before and after the target, each in order."""
+    """A whole sequence.
+
+    Attributes:
+        below, above: what is drawn before and after the target, each in order.
+        companions: positions in ``cast`` of further annotated objects.
+    """
 
     size: tuple[int, int]
     frames: int
@@ -182,6 +187,22 @@ class Scene:
     light: Light
     lens: Lens
     seed: int
+    companions: tuple[int, ...] = ()
+
+    @property
+    def cast(self) -> tuple[Actor, ...]:
+        """Everything that moves, in the order it is drawn."""
+        return (*self.below, self.target, *self.above)
+
+    @property
+    def annotated(self) -> tuple[int, ...]:
+        """Positions in ``cast`` of the annotated objects, the target first."""
+        return (len(self.below), *self.companions)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What the annotated objects are."""
+        return ("synthetic",) * len(self.annotated)
 
     @property
     def middle(self) -> np.ndarray:

@@ -11,11 +11,12 @@ import cv2
 import numpy as np
 
 from trackdata.sequences import Sequence
+from trackdata.synth.annotations import ObjectMasks, Track, annotate, label_map
 from trackdata.synth.config import SynthConfig
 from trackdata.synth.render import Renderer
 from trackdata.synth.sampling import sample_scene
 from trackdata.synth.scene import Scene
-from trackdata.synth.silhouettes import Annotation, annotate, target_masks
+from trackdata.synth.silhouettes import object_masks
 
 
 class SynthSequence:
@@ -38,33 +39,42 @@ class SynthSequence:
         return Renderer(self.scene)
 
     @cached_property
-    def annotations(self) -> tuple[Annotation, ...]:
-        """One for every frame."""
-        return tuple(annotate(self.scene, index) for index in range(len(self)))
+    def tracks(self) -> tuple[Track, ...]:
+        """Annotations of every object, the target first."""
+        frames = [[annotate(masks) for masks in object_masks(self.scene, index)] for index in range(len(self))]
+        return tuple(map(Track.join, self.scene.classes, zip(*frames, strict=True)))
 
     @property
     def boxes(self) -> np.ndarray:
-        """``(N, 4)`` float64 x, y, w, h; zeros where the target is out of view."""
-        return np.array([annotation.box for annotation in self.annotations])
+        """``(N, 4)`` float64 x, y, w, h of the target; zeros where it is out of view."""
+        return self.tracks[0].boxes
 
     @property
     def cover(self) -> np.ndarray:
         """``(N,)`` int, visible eighths of the target, 0 to 8."""
-        return np.array([annotation.cover for annotation in self.annotations])
+        return self.tracks[0].cover
 
     @property
     def absence(self) -> np.ndarray:
         """``(N,)`` bool, nothing of the target is visible."""
-        return np.array([annotation.absent for annotation in self.annotations])
+        return self.tracks[0].absent
 
     @property
     def cut_by_image(self) -> np.ndarray:
         """``(N,)`` bool, the target sticks out of the image."""
-        return np.array([annotation.cut for annotation in self.annotations])
+        return self.tracks[0].cut
+
+    def masks(self, index: int) -> tuple[ObjectMasks, ...]:
+        """The pixels of every object in frame ``index``, the target first."""
+        return object_masks(self.scene, index)
 
     def mask(self, index: int) -> np.ndarray:
         """``(H, W)`` bool: the target's visible pixels in frame ``index``."""
-        return target_masks(self.scene, index)[1]
+        return self.masks(index)[0].visible
+
+    def labels(self, index: int) -> np.ndarray:
+        """``(H, W)`` uint8: visible pixels of the target are 1, of the other objects 2, 3 and so on, of all else 0."""
+        return label_map([masks.visible for masks in self.masks(index)])
 
     def jpeg(self, index: int) -> bytes:
         """Frame ``index`` as a JPEG file. Raises IndexError."""

@@ -1,4 +1,4 @@
-"""Where an object's pixels are: coverage of its outlines, and the annotation that follows from it."""
+"""Where an object's pixels are: coverage of its outlines on the pixel grid."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from trackdata.synth.annotations import ObjectMasks
 from trackdata.synth.scene import Actor, Pose, Scene
 
 SUPERSAMPLING = 4
@@ -78,43 +79,24 @@ def _rasterise(outlines: list[np.ndarray], low: np.ndarray, high: np.ndarray, po
     return Silhouette(int(low[0]), int(low[1]), parts, pose)
 
 
-@dataclass(frozen=True)
-class Annotation:
-    """What is true of the target in one frame.
-
-    Attributes:
-        box: ``(4,)`` float64 x, y, w, h: the tight bounds of the target's pixels in the image, hidden ones included;
-            zeros when it is out of view. ``x`` is the first column with such a pixel and ``w`` the number of columns.
-        cover: 0 to 8, the visible share of the whole silhouette in eighths, rounded up: 0 only when nothing is visible.
-        absent: nothing is visible.
-        cut: the target sticks out of the image.
-    """
-
-    box: np.ndarray
-    cover: int
-    absent: bool
-    cut: bool
-
-
-def target_masks(scene: Scene, time: float) -> tuple[np.ndarray, np.ndarray, int]:
-    """The target's pixels at ``time``.
-
-    Returns:
-        ``(H, W)`` bool of all its pixels in the image, the same without those that something covers, and the number of
-        pixels of the whole silhouette, in and out of the image.
-    """
+def object_masks(scene: Scene, time: float) -> tuple[ObjectMasks, ...]:
+    """The pixels of the annotated objects of ``scene`` at ``time``, the target first."""
     width, height = scene.size
-    target = whole_silhouette(scene, scene.target, time)
-    amodal = np.zeros((height, width), bool)
-    _paste(amodal, target, target.solid)
-    visible = amodal.copy()
-    for actor in scene.above:
-        cover = silhouette(scene, actor, time)
-        if cover is not None:
-            hidden = np.zeros((height, width), bool)
-            _paste(hidden, cover, cover.solid)
-            visible &= ~hidden
-    return amodal, visible, int(np.count_nonzero(target.solid))
+    cast = scene.cast
+    found = []
+    for place in scene.annotated:
+        whole = whole_silhouette(scene, cast[place], time)
+        amodal = np.zeros((height, width), bool)
+        _paste(amodal, whole, whole.solid)
+        visible = amodal.copy()
+        for actor in cast[place + 1 :]:
+            cover = silhouette(scene, actor, time)
+            if cover is not None:
+                hidden = np.zeros((height, width), bool)
+                _paste(hidden, cover, cover.solid)
+                visible &= ~hidden
+        found.append(ObjectMasks(amodal, visible, int(np.count_nonzero(whole.solid))))
+    return tuple(found)
 
 
 def _paste(canvas: np.ndarray, where: Silhouette, values: np.ndarray) -> None:
@@ -125,19 +107,3 @@ def _paste(canvas: np.ndarray, where: Silhouette, values: np.ndarray) -> None:
         canvas[top:bottom, left:right] = values[
             top - where.top : bottom - where.top, left - where.left : right - where.left
         ]
-
-
-def annotate(scene: Scene, time: float) -> Annotation:
-    """The annotation of the frame at ``time``, from geometry alone."""
-    amodal, visible, whole = target_masks(scene, time)
-    inside, seen = int(np.count_nonzero(amodal)), int(np.count_nonzero(visible))
-    cover = -(-8 * seen // whole) if whole else 0
-    return Annotation(mask_bounds(amodal), cover, absent=seen == 0, cut=inside < whole)
-
-
-def mask_bounds(mask: np.ndarray) -> np.ndarray:
-    """Tight x, y, w, h of the true pixels of ``(H, W)`` ``mask`` as ``(4,)`` float64; zeros when there is none."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
-        return np.zeros(4)
-    return np.array([columns[0], rows[0], columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1], np.float64)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from trackdata.synth.config import SynthConfig
+from trackdata.synth.config import SynthConfig, recorded
 from trackdata.synth.sequence import SynthSequence, generate_sequence, sequence_name
 
 GENERATOR = 1  # goes up whenever the same seed gives different video
@@ -149,7 +149,7 @@ def _one_thread() -> Iterator[None]:
 
 def _stamp(split: str, config: SynthConfig, seed: int, masks: bool) -> dict[str, Any]:
     """What a sequence folder was made with, as JSON reads it back."""
-    settings = {"generator": GENERATOR, "seed": seed, "split": split, "masks": masks, "config": asdict(config)}
+    settings = {"generator": GENERATOR, "seed": seed, "split": split, "masks": masks, "config": recorded(config)}
     text = json.dumps(settings, sort_keys=True)
     return json.loads(text) | {"digest": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
