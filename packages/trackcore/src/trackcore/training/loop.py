@@ -205,7 +205,7 @@ class Trainer:
         epoch = self._step // config.steps_per_epoch
         if self._step % config.steps_per_epoch or epoch == self._closed_epochs:
             return True
-        improved = False
+        began, improved = time.perf_counter(), False
         if config.validation_samples and (epoch % config.validate_every == 0 or epoch == config.epochs):
             validation = self._validate(epoch)
             if validation is None:
@@ -222,7 +222,7 @@ class Trainer:
             self._save_weights()
         if improved or epoch == config.epochs or not config.save_every or self._step % config.save_every == 0:
             self._save()
-        self._reporter.restart_clock()
+        self._reporter.leave_out(time.perf_counter() - began)
         return True
 
     @torch.no_grad()

@@ -93,10 +93,10 @@ class Reporter:
         self._metrics.flush()
         self._curves.add({f"{event}/{name}": float(value) for name, value in values.items()}, step)
 
-    def restart_clock(self) -> None:
-        """Leave what happened since the last line (a validation, a save) out of the rate."""
+    def leave_out(self, seconds: float) -> None:
+        """Leave the time that something else than steps took (a validation, a save) out of rate and waiting share."""
         if self._active:
-            self._marked = time.perf_counter()
+            self._marked += seconds
 
     def close(self) -> None:
         """Stop the bar and close the files."""
