@@ -195,12 +195,6 @@ def test_workers_share_the_work_and_agree(made, tmp_path):
     assert len(built) == len(set(built)) <= 2  # one tracker per process
 
 
-def test_a_dying_worker_is_reported(made, toys, tmp_path):
-    result = run("dying", made.Dying, made.Listed(toys.sequences[:2]), tmp_path, workers=2)
-    assert set(result.failures) == {"a", "b"}
-    assert "worker process died" in result.failures["a"]
-
-
 def test_a_tracker_that_cannot_start(made, toys, tmp_path):
     for workers in (1, 2):
         with pytest.raises(TrackerStartError, match="could not be built: RuntimeError: the weights are missing"):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -88,12 +91,72 @@ class Faulty(Still):
 
 
 class Dying(Still):
-    """Takes its process with it on the second frame of sequences of six frames."""
+    """Takes its process with it in sequences of six frames."""
 
     def update(self, frame: np.ndarray) -> Prediction:
-        time.sleep(0.01)
-        os._exit(3)
+        if frame[0, 0, 0] == 5:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return super().update(frame)
+
+
+class Hanging(Still):
+    """Never comes back from the last frame of sequences of six frames."""
+
+    def update(self, frame: np.ndarray) -> Prediction:
+        if frame[0, 0, 0] == 5:
+            time.sleep(600)
+        return super().update(frame)
+
+
+@dataclass
+class Slow(Still):
+    """Takes ``pause`` seconds a frame."""
+
+    pause: float = 0.02
+
+    def update(self, frame: np.ndarray) -> Prediction:
+        time.sleep(self.pause)
+        return super().update(frame)
+
+
+class LosesDevice(Still):
+    """Fails in sequences of six frames, and for good in this process, as CUDA does after an illegal access."""
+
+    def update(self, frame: np.ndarray) -> Prediction:
+        if "torch" in sys.modules:
+            sys.modules["torch"].cuda.synchronize()
+        if frame[0, 0, 0] == 5:
+            cuda = SimpleNamespace(is_initialized=lambda: True, synchronize=illegal_access)
+            sys.modules["torch"] = SimpleNamespace(cuda=cuda)
+            illegal_access()
+        return super().update(frame)
+
+
+def illegal_access() -> None:
+    raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+
+def on_device(device: str, log: Path, workers: int) -> Still:
+    """Notes its device and waits until all workers have."""
+    with log.open("a") as file:
+        file.write(f"{device}\n")
+    deadline = time.monotonic() + 30
+    while len(log.read_text().split()) < workers and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return Still()
 
 
 def no_tracker() -> Still:
     raise RuntimeError("the weights are missing")
+
+
+def dead_tracker() -> Still:
+    os._exit(7)
+
+
+def once(marker: Path) -> Still:
+    """Builds one tracker that dies; after that there is none any more."""
+    if marker.exists():
+        raise RuntimeError("the licence has run out")
+    marker.touch()
+    return Dying()

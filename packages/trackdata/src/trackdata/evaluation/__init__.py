@@ -14,8 +14,10 @@ The whole way, from Python::
 
 Signatures:
 
-- ``run(name, factory, dataset, output, *, identity=None, workers=1, overwrite=False, limit=None, on_progress=None)
-  -> RunResult``: tracks every sequence once, resumes, records failures; ``RunProgress`` draws a progress bar.
+- ``run(name, factory, dataset, output, *, identity=None, workers=1, engine=None, overwrite=False, limit=None,
+  shard=WHOLE, on_progress=None) -> RunResult``: tracks every sequence once, resumes, records failures;
+  ``run_all`` does several datasets, ``RunProgress`` draws a progress bar. ``engine`` is one of ``InProcess()``,
+  ``LocalEngine(workers, devices, timeout)`` and ``RayEngine(workers, device, address, ...)``.
 - ``tracker_identity(name, options) -> dict``: the ``identity`` for ``run``; hashes the weight files that options name.
 - ``score(results, dataset, convention="default", name=None, limit=None) -> Scores``: from a RunResult or a folder.
 - ``evaluate(convention, tracks, truths, tracker, dataset, failures) -> Scores``: the same from arrays.
@@ -39,14 +41,16 @@ from trackdata.evaluation.conventions import (
     TrackingNet,
     convention,
 )
+from trackdata.evaluation.engines import Engine, InProcess, LocalEngine, RayEngine
 from trackdata.evaluation.identity import tracker_identity
 from trackdata.evaluation.progress import RunProgress
 from trackdata.evaluation.records import PredictionError, Track, Truth, TruthError
 from trackdata.evaluation.report import Report, write_report
 from trackdata.evaluation.results import ResultError, read_tracks, write_legacy, write_toolkit, write_track
-from trackdata.evaluation.runner import Outcome, Progress, RunResult, TrackerStartError, run
+from trackdata.evaluation.runner import Outcome, Progress, RunResult, TrackerStartError, run, run_all
 from trackdata.evaluation.scores import Convention, Scores, SequenceScores, evaluate
 from trackdata.evaluation.scoring import score
+from trackdata.evaluation.shards import Shard
 from trackdata.evaluation.submissions import SubmissionError, pack_got10k, pack_trackingnet
 from trackdata.evaluation.tables import comparison_table
 
@@ -54,19 +58,24 @@ __all__ = [
     "CONVENTIONS",
     "Convention",
     "Default",
+    "Engine",
     "Got10k",
+    "InProcess",
     "LasotOfficial",
+    "LocalEngine",
     "Outcome",
     "PredictionError",
     "Progress",
     "Pysot",
     "Pytracking",
+    "RayEngine",
     "Report",
     "ResultError",
     "RunProgress",
     "RunResult",
     "Scores",
     "SequenceScores",
+    "Shard",
     "SubmissionError",
     "Toolkit",
     "Track",
@@ -81,6 +90,7 @@ __all__ = [
     "pack_trackingnet",
     "read_tracks",
     "run",
+    "run_all",
     "score",
     "tracker_identity",
     "write_legacy",

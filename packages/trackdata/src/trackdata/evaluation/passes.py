@@ -26,6 +26,18 @@ class Pass:
     decode_seconds: float
 
 
+@dataclass(frozen=True)
+class Failure:
+    """In the place of a pass: why there is none, in one line."""
+
+    reason: str
+
+    @classmethod
+    def of(cls, error: BaseException) -> Failure:
+        """The failure that ``error`` means."""
+        return cls(f"{type(error).__name__}: {error}")
+
+
 def sequence_name(dataset: Dataset, index: int) -> str:
     """The name of sequence ``index``, without reading its annotation where the dataset knows it."""
     names = getattr(dataset, "sequence_names", None)

@@ -1,56 +1,35 @@
-"""One-pass evaluation of a tracker over a dataset: resumable, in parallel, and never stopped by one bad sequence.
+"""One-pass evaluation of a tracker over datasets: resumable, in parallel, and never stopped by one bad sequence.
 
-Every sequence leaves a result (see :mod:`trackdata.evaluation.results`) and, written last, a record in
-``records/<sequence>.json`` that says which tracker made it from what. A sequence is skipped on the next run when its
-record still fits; anything else, results of other weights included, is tracked again.
+A sequence is skipped when its stored result still fits (see :mod:`trackdata.evaluation.result_folder`); anything else,
+results of other weights and half-written ones included, is tracked again.
 """
 
 from __future__ import annotations
 
-import json
-import multiprocessing
-import os
-import pickle
 import re
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from collections.abc import Sequence as SequenceABC
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trackcore.tracker import Tracker
-from trackdata.evaluation.identity import fingerprint, tracker_identity
-from trackdata.evaluation.passes import sequence_name, track_sequence
-from trackdata.evaluation.results import ResultError, check_names, read_boxes, write_atomically, write_track
-from trackdata.sequences import AnnotationError, Dataset, Sequence
+from trackdata.evaluation.engines import (
+    Engine,
+    InProcess,
+    LocalEngine,
+    Task,
+    TrackerFactory,
+    TrackerStartError,
+    Work,
+)
+from trackdata.evaluation.identity import tracker_identity
+from trackdata.evaluation.passes import Failure, sequence_name
+from trackdata.evaluation.result_folder import Outcome, ResultFolder, read_record
+from trackdata.evaluation.results import check_names
+from trackdata.evaluation.shards import WHOLE, Shard
+from trackdata.sequences import AnnotationError, Dataset
 
-TrackerFactory = Callable[[], Tracker]
-
-
-class TrackerStartError(RuntimeError):
-    """The tracker could not be built, so nothing was run."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one sequence.
-
-    Attributes:
-        sequence: its name.
-        frames: frames tracked; 0 when it failed.
-        seconds: time spent in the tracker.
-        decode_seconds: time spent reading frames.
-        error: why it failed, or None.
-        reused: the result was there already.
-    """
-
-    sequence: str
-    frames: int = 0
-    seconds: float = 0.0
-    decode_seconds: float = 0.0
-    error: str | None = None
-    reused: bool = False
+__all__ = ["Outcome", "Progress", "RunResult", "TrackerStartError", "read_record", "run", "run_all", "tracker_folder"]
 
 
 @dataclass(frozen=True)
@@ -70,12 +49,14 @@ class RunResult:
         tracker: its name.
         dataset: the dataset's name.
         folder: where the results are: ``<output>/<tracker>/<dataset>``.
-        outcomes: one per sequence, in the dataset's order.
+        indices: positions in the dataset of the sequences that were asked for.
+        outcomes: one for each of them.
     """
 
     tracker: str
     dataset: str
     folder: Path
+    indices: tuple[int, ...]
     outcomes: tuple[Outcome, ...]
 
     @property
@@ -92,175 +73,130 @@ def run(
     *,
     identity: Mapping[str, Any] | None = None,
     workers: int = 1,
+    engine: Engine | None = None,
     overwrite: bool = False,
     limit: int | None = None,
+    shard: Shard = WHOLE,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> RunResult:
     """Track every sequence of ``dataset`` once and write the results below ``output``.
 
     Args:
         name: what the tracker is called in folders and reports.
-        factory: builds the tracker, without arguments; called once per worker. With several workers it and the dataset
-            must be picklable (a module-level function or ``functools.partial`` of one).
+        factory: builds the tracker, without arguments (or with ``device``, where the engine has devices); called once
+            per worker. For other processes it and the dataset must be picklable (a module-level function or
+            ``functools.partial`` of one).
         output: results go to ``<output>/<tracker_folder(name)>/<dataset.name>``.
         identity: what makes results of this tracker its own (options, hash of the weights), JSON-able; results recorded
             under another identity are tracked again. ``trackdata.evaluation.tracker_identity`` makes one from options.
-        workers: processes; each holds one tracker.
+        workers: processes of this machine, each with one tracker; 1 tracks in the calling process.
+        engine: where to track instead, see :mod:`trackdata.evaluation.engines`.
         overwrite: track again what is already there.
         limit: only the first so many sequences.
+        shard: only this part of them.
         on_progress: called in this process after each sequence.
 
     Raises:
-        ValueError: workers or limit below 1.
+        ValueError: workers or limit below 1, or both workers and engine.
         ResultError: the dataset's or a sequence's name cannot be a file name.
         TrackerStartError: the tracker cannot be built or sent to workers.
     """
-    if workers < 1:
-        raise ValueError(f"workers must be at least 1, got {workers}")
+    [result] = run_all(
+        name,
+        factory,
+        [dataset],
+        output,
+        identity=identity,
+        workers=workers,
+        engine=engine,
+        overwrite=overwrite,
+        limit=limit,
+        shard=shard,
+        on_progress=on_progress,
+    )
+    return result
+
+
+def run_all(
+    name: str,
+    factory: TrackerFactory,
+    datasets: SequenceABC[Dataset],
+    output: Path,
+    *,
+    identity: Mapping[str, Any] | None = None,
+    workers: int = 1,
+    engine: Engine | None = None,
+    overwrite: bool = False,
+    limit: int | None = None,
+    shard: Shard = WHOLE,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> list[RunResult]:
+    """:func:`run` over several datasets, whose trackers are built once for all of them; one result per dataset.
+
+    ``limit`` and ``shard`` count in each dataset.
+
+    Raises:
+        ValueError: as ``run``, or two datasets of one name.
+        ResultError, TrackerStartError: as ``run``.
+    """
     if limit is not None and limit < 1:
         raise ValueError(f"limit must be at least 1, got {limit}")
-    check_names([dataset.name])
-    folder = Path(output) / tracker_folder(name) / dataset.name
-    job = _Job(folder, dict(identity) if identity is not None else tracker_identity(name))
-    count = len(dataset) if limit is None else min(limit, len(dataset))
-    outcomes: dict[int, Outcome] = {}
+    if engine is not None and workers != 1:
+        raise ValueError(f"give workers or an engine, not both (workers is {workers})")
+    if engine is None:
+        engine = InProcess() if workers == 1 else LocalEngine(workers)
+    names = [dataset.name for dataset in datasets]
+    if len(set(names)) != len(names):
+        raise ValueError(f"datasets of one run need different names, got {', '.join(names)}")
+    check_names(names)
+    identity = dict(identity) if identity is not None else tracker_identity(name)
+    folders = [ResultFolder(Path(output) / tracker_folder(name) / dataset, identity) for dataset in names]
+    tasks = [
+        Task(place, index)
+        for place, dataset in enumerate(datasets)
+        for index in shard.of(len(dataset) if limit is None else min(limit, len(dataset)))
+    ]
+    outcomes: dict[Task, Outcome] = {}
 
-    def finish(index: int, outcome: Outcome) -> None:
-        outcomes[index] = outcome
+    def finish(task: Task, outcome: Outcome) -> None:
+        outcomes[task] = outcome
         if on_progress is not None:
-            on_progress(Progress(len(outcomes), count, outcome))
+            on_progress(Progress(len(outcomes), len(tasks), outcome))
 
     waiting = []
-    for index in range(count):
-        name_of_sequence = sequence_name(dataset, index)
-        check_names([name_of_sequence])
-        try:
-            sequence = dataset[index]
-            outcome = None if overwrite else job.stored(sequence)
-        except (AnnotationError, OSError) as error:
-            outcome = Outcome(name_of_sequence, error=f"{type(error).__name__}: {error}")
-        if outcome is None:
-            waiting.append(index)
+    for task in tasks:
+        stored = None if overwrite else _stored(folders[task.dataset], datasets[task.dataset], task.sequence)
+        if stored is None:
+            waiting.append(task)
         else:
-            finish(index, outcome)
+            finish(task, stored)
+    for place in sorted({task.dataset for task in waiting}):
+        folders[place].describe(name, names[place])
     if waiting:
-        describe = {"tracker": name, "dataset": dataset.name, "sequences": count, "identity": job.identity}
-        write_atomically(folder / "run.json", json.dumps(describe, indent=1) + "\n")
-    if waiting and workers == 1:
-        tracker = _build(factory)
-        for index in waiting:
-            finish(index, job.track(tracker, dataset[index]))
-    elif waiting:
-        for index, outcome in _in_parallel(job, factory, dataset, waiting, min(workers, len(waiting))):
-            finish(index, outcome)
-    return RunResult(name, dataset.name, folder, tuple(outcomes[index] for index in range(count)))
+        for task, result in engine.track(Work(factory, tuple(datasets)), waiting):
+            finish(task, folders[task.dataset].add(datasets[task.dataset][task.sequence], result))
+    return [
+        RunResult(
+            name,
+            dataset,
+            folders[place].path,
+            tuple(task.sequence for task in tasks if task.dataset == place),
+            tuple(outcomes[task] for task in tasks if task.dataset == place),
+        )
+        for place, dataset in enumerate(names)
+    ]
+
+
+def _stored(folder: ResultFolder, dataset: Dataset, index: int) -> Outcome | None:
+    """What needs no tracking: a stored result, or an annotation that cannot be read."""
+    name = sequence_name(dataset, index)
+    check_names([name])
+    try:
+        return folder.stored(dataset[index])
+    except (AnnotationError, OSError) as error:
+        return Outcome(name, error=Failure.of(error).reason)
 
 
 def tracker_folder(name: str) -> str:
     """A tracker's name as a folder name for any file system: ``opencv:mil`` becomes ``opencv-mil``."""
     return re.sub(r"[^\w.+-]", "-", name).lstrip(".") or "tracker"
-
-
-@dataclass(frozen=True)
-class _Job:
-    """Where results of one tracker go and what they must have been made with."""
-
-    folder: Path
-    identity: Mapping[str, Any]
-
-    def stored(self, sequence: Sequence) -> Outcome | None:
-        """The outcome of an earlier, complete run of the same tracker over the same frames, or None."""
-        record = read_record(self.folder, sequence.name)
-        if record is None or record.get("fingerprint") != fingerprint(self.identity, sequence):
-            return None
-        try:
-            complete = len(read_boxes(self.folder / f"{sequence.name}.txt")) == len(sequence)
-            outcome = Outcome(**record["outcome"])
-        except (ResultError, KeyError, TypeError):
-            return None
-        return Outcome(**{**asdict(outcome), "reused": True}) if complete and outcome.error is None else None
-
-    def track(self, tracker: Tracker, sequence: Sequence) -> Outcome:
-        """Track one sequence and write what came of it; errors of tracker and frames become part of the outcome."""
-        record = _record_path(self.folder, sequence.name)
-        record.unlink(missing_ok=True)  # first, so that no crash leaves it beside a result it does not describe
-        (self.folder / f"{sequence.name}.txt").unlink(missing_ok=True)
-        try:
-            done = track_sequence(tracker, sequence)
-        except Exception as error:  # a tracker may raise anything; the reason is kept and reported
-            outcome = Outcome(sequence.name, error=f"{type(error).__name__}: {error}")
-        else:
-            write_track(self.folder, sequence.name, done.track)
-            seconds = float(done.track.times.sum())
-            outcome = Outcome(sequence.name, len(sequence), round(seconds, 6), round(done.decode_seconds, 6))
-        content = {"fingerprint": fingerprint(self.identity, sequence), "outcome": asdict(outcome)}
-        write_atomically(record, json.dumps(content, indent=1) + "\n")
-        return outcome
-
-
-def read_record(folder: Path, sequence: str) -> dict[str, Any] | None:
-    """The record of a sequence, or None when there is none or it is damaged."""
-    try:
-        content = json.loads(_record_path(folder, sequence).read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
-        return None
-    return content if isinstance(content, dict) else None
-
-
-def _record_path(folder: Path, sequence: str) -> Path:
-    return folder / "records" / f"{sequence}.json"
-
-
-def _build(factory: TrackerFactory) -> Tracker:
-    try:
-        return factory()
-    except Exception as error:
-        raise TrackerStartError(f"the tracker could not be built: {type(error).__name__}: {error}") from error
-
-
-def _in_parallel(
-    job: _Job, factory: TrackerFactory, dataset: Dataset, waiting: list[int], workers: int
-) -> Iterator[tuple[int, Outcome]]:
-    try:
-        payload = pickle.dumps((job, factory, dataset))
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise TrackerStartError(
-            f"tracker factory and dataset must be picklable to run in {workers} processes ({error}); "
-            "use a module-level function, or workers=1"
-        ) from error
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(payload, threads))
-    try:
-        futures = {pool.submit(_track_in_worker, index): index for index in waiting}
-        for future in as_completed(futures):
-            index = futures[future]
-            try:
-                yield index, future.result()
-            except BrokenProcessPool:
-                reason = "a worker process died, often for lack of memory; use fewer workers"
-                yield index, Outcome(sequence_name(dataset, index), error=reason)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-class _Worker:
-    """State of a worker process: unpickled once, the tracker built with the first sequence."""
-
-    payload: bytes = b""
-    job: _Job
-    dataset: Dataset
-    tracker: Tracker | None = None
-
-
-def _start_worker(payload: bytes, threads: int) -> None:
-    # Set before anything unpickled imports a numeric library, which reads it once.
-    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
-    _Worker.payload = payload
-
-
-def _track_in_worker(index: int) -> Outcome:
-    if _Worker.tracker is None:
-        _Worker.job, factory, _Worker.dataset = pickle.loads(_Worker.payload)
-        _Worker.tracker = _build(factory)
-    return _Worker.job.track(_Worker.tracker, _Worker.dataset[index])
