@@ -202,7 +202,7 @@ def test_nan_and_zero_boxes_are_neither_valid_nor_visible(broken):
 def test_missing_meta_and_labels(broken):
     root, folder = broken
     (folder / "meta_info.ini").unlink()
-    assert Got10k(root)[0].object_class is None
+    assert Got10k(root)[0].object_class == "unknown"
     (folder / "cover.label").unlink()
     with pytest.raises(AnnotationError, match=r"cover\.label: there is no such file"):
         Got10k(root)[0]

@@ -32,8 +32,18 @@ __all__ = [
 
 GROUP = "trackdata.datasets"
 MODULES = (
+    "dtb70",
     "folder",
     "got10k",
+    "itb",
+    "lasot",
+    "lasot_ext",
+    "nfs",
+    "otb2015",
+    "tc128",
+    "tnl2k",
+    "trackingnet",
+    "uav123",
 )
 
 

@@ -39,16 +39,33 @@ def find_boxes(store: Store, folder: str = "") -> str | None:
     return next((join(folder, name) for name in BOX_FILES if store.is_file(join(folder, name))), None)
 
 
+def image_names(store: Store, folder: str) -> list[str]:
+    """Names of the images that lie directly in ``folder``, in natural order."""
+    names = (name for name in store.files(folder) if PurePath(name).suffix.lower() in IMAGE_SUFFIXES)
+    return sorted(names, key=natural_key)
+
+
+def list_frames(store: Store, folder: str) -> StoredFrames:
+    """The images that lie directly in ``folder``, in natural order.
+
+    Raises:
+        AnnotationError: there are none.
+    """
+    names = image_names(store, folder)
+    if not names:
+        raise AnnotationError(f"{store.where(folder)}: no images there")
+    return StoredFrames(store, tuple(join(folder, name) for name in names))
+
+
 def find_frames(store: Store, folder: str) -> StoredFrames:
-    """The images of a sequence folder in natural order.
+    """The images of a sequence folder, or of the first of :data:`FRAME_FOLDERS` below it that has some.
 
     Raises:
         AnnotationError: there are none.
     """
     for place in (join(folder, name) if name else folder for name in FRAME_FOLDERS):
-        names = [name for name in store.files(place) if PurePath(name).suffix.lower() in IMAGE_SUFFIXES]
-        if names:
-            return StoredFrames(store, tuple(join(place, name) for name in sorted(names, key=natural_key)))
+        if image_names(store, place):
+            return list_frames(store, place)
     folders = ", ".join(name for name in FRAME_FOLDERS if name)
     raise AnnotationError(f"{store.where(folder)}: no images there or in a folder {folders} below")
 

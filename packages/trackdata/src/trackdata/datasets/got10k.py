@@ -15,12 +15,12 @@ Absent targets have boxes of zero size or -1, -1, -1, -1.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, partial
-from importlib import resources
 from pathlib import Path, PurePath
 
-from trackdata.datasets.info import DatasetInfo
+from trackdata.datasets.info import UNKNOWN_CLASS, DatasetInfo, check_split, published
+from trackdata.datasets.lists import read_list
 from trackdata.frames import NumberedFrames
 from trackdata.parsing import TextFile, parse_boxes, parse_column, valid_boxes
 from trackdata.sequences import AnnotationError, Sequence, SequenceList
@@ -51,12 +51,6 @@ _LISTS = {
 
 
 @cache
-def _numbers(name: str) -> tuple[int, ...]:
-    text = resources.files("trackdata.datasets").joinpath("splits", f"{name}.txt").read_text(encoding="ascii")
-    return tuple(map(int, text.split()))
-
-
-@cache
 def split_positions(split: str) -> tuple[int, ...] | None:
     """Zero-based positions in ``train/list.txt`` that make ``split``; None when it is a whole folder.
 
@@ -67,9 +61,9 @@ def split_positions(split: str) -> tuple[int, ...] | None:
     right ones.
     """
     if split in _LISTS:
-        return _numbers(_LISTS[split])
+        return tuple(map(int, read_list(_LISTS[split])))
     if split.endswith("_fixed"):
-        forbidden = {number - 1 for number in _numbers("got10k_vot_forbidden_numbers")}
+        forbidden = {int(number) - 1 for number in read_list("got10k_vot_forbidden_numbers")}
         part = "train_part" if split == "vottrain_fixed" else "val_part"
         return tuple(position for position in split_positions(part) if position not in forbidden)
     return None
@@ -95,7 +89,13 @@ def find_folder(root: Store, split: str | None) -> Store:
 class Got10k(SequenceList):
     """GOT-10k, or a dataset written in its layout. Building it reads ``list.txt`` alone."""
 
-    def __init__(self, root: str | Path | Store, split: str | None = None, name: str | None = None) -> None:
+    def __init__(
+        self,
+        root: str | Path | Store,
+        split: str | None = None,
+        name: str | None = None,
+        seq_ids: Iterable[int] | None = None,
+    ) -> None:
         """
         Args:
             root: the folder or archive with ``train``, ``val`` and ``test``, or one of these.
@@ -103,17 +103,21 @@ class Got10k(SequenceList):
                 are the whole official folders; ``train_full`` is ``train``, but must have all 9,335 sequences; for the
                 others see :func:`split_positions`.
             name: what reports call it; by default ``got10k`` and the split.
+            seq_ids: only the sequences at these zero-based positions of ``list.txt``, in this order; with a split that
+                is a whole folder, or none.
 
         Raises:
-            ValueError: unknown split.
-            AnnotationError: no ``list.txt``, or it is too short for the split.
+            ValueError: unknown split, or one that is a list of positions together with ``seq_ids``.
+            AnnotationError: no ``list.txt``, or it is too short for the split or the positions.
         """
-        if split is not None and split not in SPLITS:
-            raise ValueError(f"GOT-10k has no split {split!r}; there are {', '.join(SPLITS)}")
+        check_split("GOT-10k", split, tuple(SPLITS))
+        if seq_ids is not None and split not in (None, *SPLITS.values()):
+            raise ValueError(f"the split {split!r} is a list of positions itself; leave out seq_ids or the split")
         folder = find_folder(open_store(root), split)
+        names = select(read_text(folder, "list.txt"), split)
         super().__init__(
             name=name or "_".join(filter(None, ("got10k", split))),
-            sequence_names=select(read_text(folder, "list.txt"), split),
+            sequence_names=names if seq_ids is None else _at(names, seq_ids, folder.where("list.txt")),
             read=partial(read_sequence, folder),
         )
 
@@ -137,12 +141,21 @@ def select(listed: TextFile, split: str | None) -> list[str]:
     return names if positions is None else [names[position] for position in positions]
 
 
+def _at(names: list[str], positions: Iterable[int], source: str) -> list[str]:
+    positions = list(positions)
+    outside = next((position for position in positions if not 0 <= position < len(names)), None)
+    if outside is not None:
+        raise AnnotationError(f"{source}: lists {len(names)} sequences, there is no position {outside} (from 0)")
+    return [names[position] for position in positions]
+
+
 def read_sequence(store: Store, name: str) -> Sequence:
     """The sequence in the folder ``name`` of ``store``.
 
     ``attributes`` has the entries of meta_info.ini as text, and, where the files exist, ``visible_ratio`` ``(N,)``
     float64 (eighths of the target that are visible, over 8) and ``cut_by_image`` ``(N,)`` bool. ``visible`` is: not
-    absent, some of the target visible, and a valid box; it is None for sequences without label files.
+    absent, some of the target visible, and a valid box; it is None for sequences without label files. The class is
+    "unknown" where meta_info.ini does not name it.
 
     Raises:
         AnnotationError: a file is missing or malformed, or numbers of boxes, labels and frames differ.
@@ -179,7 +192,7 @@ def read_sequence(store: Store, name: str) -> Sequence:
         valid=valid,
         visible=visible,
         absent=absent,
-        object_class=attributes.get("object_class"),
+        object_class=attributes.get("object_class", UNKNOWN_CLASS),
         attributes=attributes,
     )
 
@@ -208,32 +221,14 @@ PUBLISHED = {
 }
 
 
-def _published(root: Store, split: str | None, name: str) -> Got10k:
-    if split is not None:
-        raise ValueError(f"{name} is one split of GOT-10k already; leave out {split!r} or use the name 'got10k'")
-    return Got10k(root, PUBLISHED[name], name)
-
-
-DATASETS = (
-    DatasetInfo(
-        name="got10k",
-        title="GOT-10k",
-        open=Got10k,
-        splits=tuple(SPLITS),
-        layout="<split>/list.txt, <split>/<sequence>/%08d.jpg, groundtruth.txt, *.label, meta_info.ini",
-        annotation="box, absence and visible eighths in every frame",
-        tag="got10k",
-    ),
-    *(
-        DatasetInfo(
-            name=name,
-            title=f"GOT-10k, split {split}, as published recipes call it",
-            open=partial(_published, name=name),
-            layout="as got10k",
-            annotation="as got10k",
-            tag="got10k",
-            alias=True,
-        )
-        for name, split in PUBLISHED.items()
-    ),
+GOT10K = DatasetInfo(
+    name="got10k",
+    title="GOT-10k",
+    open=Got10k,
+    splits=tuple(SPLITS),
+    layout="<split>/list.txt, <split>/<sequence>/%08d.jpg, groundtruth.txt, *.label, meta_info.ini",
+    annotation="box, absence and visible eighths in every frame, class",
+    tag="got10k",
+    convention="got10k",
 )
+DATASETS = (GOT10K, *(published(GOT10K, name, split) for name, split in PUBLISHED.items()))
