@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -27,10 +28,16 @@ def mini(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The miniature datasets in a zip archive; a copy, because readers may leave an index beside it."""
+    return Path(shutil.copy(ARCHIVE, tmp_path_factory.mktemp("archive")))
+
+
 @pytest.fixture(params=["folder", "zip"])
-def stored(request: pytest.FixtureRequest, mini: Path) -> Path:
+def stored(request: pytest.FixtureRequest, mini: Path, archive: Path) -> Path:
     """The miniature datasets once as folders and once inside the zip archive: ``stored / "lasot"`` is a root."""
-    return mini if request.param == "folder" else ARCHIVE
+    return mini if request.param == "folder" else archive
 
 
 @pytest.fixture(scope="session")

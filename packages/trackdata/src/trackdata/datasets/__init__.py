@@ -32,6 +32,7 @@ __all__ = [
 
 GROUP = "trackdata.datasets"
 MODULES = (
+    "coco",
     "dtb70",
     "folder",
     "got10k",
