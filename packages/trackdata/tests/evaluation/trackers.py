@@ -110,9 +110,15 @@ class Hanging(Still):
 
 @dataclass
 class Slow(Still):
-    """Takes ``pause`` seconds a frame."""
+    """Takes ``pause`` seconds a frame; logs every start as well."""
 
     pause: float = 0.02
+
+    def init(self, frame: np.ndarray, box: np.ndarray) -> None:
+        super().init(frame, box)
+        if self.log is not None:
+            with self.log.open("a") as file:
+                file.write("init\n")
 
     def update(self, frame: np.ndarray) -> Prediction:
         time.sleep(self.pause)
