@@ -9,6 +9,8 @@ import pytest
 from trackdata.datasets import dataset_info, open_dataset
 from trackdata.datasets.lasot import Lasot
 from trackdata.datasets.lasot_ext import LasotExt
+from trackdata.evaluation.conventions import Pytracking
+from trackdata.evaluation.records import Track, Truth
 from trackdata.sequences import AnnotationError, FrameError, find, iterate
 
 
@@ -98,6 +100,19 @@ def test_flags_and_visibility(broken):
     after = find(Lasot(broken, "all"), "airplane-1")
     assert (after.valid[0], after.visible[0], after.absent[0]) == (False, False, False)
     assert after.boxes[0].tolist() == [613, 731, 247, -11]
+
+
+def test_an_empty_box_without_a_flag_scores_as_published(broken):
+    folder = broken / "airplane" / "airplane-1"
+    boxes = (folder / "groundtruth.txt").read_text().split()
+    boxes[2] = "13,7,14,-9"
+    (folder / "groundtruth.txt").write_text("\n".join(boxes))
+    truth = Truth.of(find(Lasot(broken, "all"), "airplane-1"))
+    errors = Pytracking("ostrack", "lasot").errors(Track(np.abs(truth.boxes)), truth)
+    assert errors.valid[:4].tolist() == [True, True, False, False]
+    # Published: a hit in normalised precision for the empty box, none for the absent target in frame 3.
+    assert errors.relative[2:4].tolist() == [-1, np.inf]
+    assert errors.center[2:4].tolist() == [np.inf, np.inf]
 
 
 def test_flags_in_other_shapes(broken):

@@ -40,7 +40,8 @@ class Pytracking:
         exclude_invalid: divide by the number of valid frames instead of all frames.
         gap: distance of the success thresholds.
         use_visibility: whether frames that are not visible are invalid. None follows the published readers, which
-            supply visibility for ``lasot`` and ``lasot_extension_subset`` alone.
+            supply visibility for ``lasot`` and ``lasot_extension_subset`` alone, and there by the flags of absence: an
+            empty box that no flag explains (tiger-6, frame 118) is an invalid box of a visible target.
     """
 
     rule: Literal["ostrack", "pytracking"] = "ostrack"
@@ -116,4 +117,6 @@ class Pytracking:
         wanted = self.use_visibility
         if wanted is None:
             wanted = self.tag in ("lasot", "lasot_extension_subset")
+            if wanted and truth.absent is not None:
+                return ~np.asarray(truth.absent, dtype=bool)
         return np.asarray(truth.visible, dtype=bool) if wanted and truth.visible is not None else None
