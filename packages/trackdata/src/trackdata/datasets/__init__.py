@@ -36,6 +36,8 @@ MODULES = (
     "dtb70",
     "folder",
     "got10k",
+    "imagenet_det",
+    "imagenet_vid",
     "itb",
     "lasot",
     "lasot_ext",
