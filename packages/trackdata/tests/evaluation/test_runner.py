@@ -129,6 +129,19 @@ def test_results_of_another_tracker_are_not_reused(made, toys, tmp_path):
     assert [outcome.reused for outcome in annotated.outcomes] == [False, True, True]
 
 
+def test_results_of_two_trackers_are_not_scored_as_one(made, toys, tmp_path):
+    run("still", made.Still, toys, tmp_path, identity={"epoch": 1})
+    faulty = partial(made.Faulty, at=4, value=KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        run("still", faulty, toys, tmp_path, identity={"epoch": 2})
+    scores = score(tmp_path / "still", toys)
+    assert [entry.name for entry in scores.sequences] == ["a"]
+    assert list(scores.failures) == ["b", "c"]
+    assert "other options or weights than the latest run" in scores.failures["b"]
+    run("still", made.Still, toys, tmp_path, identity={"epoch": 2})
+    assert not score(tmp_path / "still", toys).failures
+
+
 def test_overwrite_and_limit(made, toys, tmp_path):
     run("still", made.Still, toys, tmp_path)
     again = run("still", made.Still, toys, tmp_path, overwrite=True, limit=2)

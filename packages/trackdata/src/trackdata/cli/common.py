@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +46,35 @@ def open_source(source: Source) -> Dataset:
         return open_dataset(source.dataset, source.root, source.split)
     except UnknownDatasetError as error:
         raise UsageError(str(error)) from error
+
+
+def open_sources(
+    names: Sequence[str], roots: Sequence[Path], split: str | None, limit: int | None
+) -> list[tuple[Source, Dataset]]:
+    """Several datasets, each with the source that names it.
+
+    Args:
+        names: NAME or NAME:SPLIT.
+        roots: one for all, or one each.
+        split: of those that name none.
+
+    Raises:
+        UsageError: as :func:`open_source`, no dataset, another number of roots, or two datasets that would share their
+            folder of results.
+    """
+    if not names:
+        raise UsageError("give --dataset, one or more of those that `trackdata datasets` lists")
+    if len(roots) not in (1, len(names)):
+        raise UsageError(f"give one --root for all or one for each --dataset, got {len(roots)} for {len(names)}")
+    opened = []
+    for place, name in enumerate(names):
+        name, _, own_split = name.partition(":")
+        source = Source(name, roots[place if len(roots) > 1 else 0], own_split or split, limit)
+        opened.append((source, open_source(source)))
+    called = [dataset.name for _, dataset in opened]
+    if len(set(called)) != len(called):
+        raise UsageError(f"each dataset once, got {', '.join(called)}")
+    return opened
 
 
 def error_console() -> Console:

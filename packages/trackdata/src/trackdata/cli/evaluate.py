@@ -4,35 +4,42 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from trackdata.cli.common import FAILED, Repeated, Source, UsageError, error_console, open_source
+from trackdata.cli.common import FAILED, Repeated, Source, UsageError, error_console, open_source, open_sources
+from trackdata.cli.placement import Placement, make_engine, parse_shard
 
 if TYPE_CHECKING:
-    from trackdata.evaluation import RunResult, Scores
+    from trackdata.evaluation import RunResult, Shard
     from trackdata.sequences import Dataset
 
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Run trackers over a dataset, print their scores and write a report. Finished sequences are not run again."""
+    """Run trackers over datasets, print their scores and write reports. Finished sequences are not run again."""
 
-    source: tyro.conf.OmitArgPrefixes[Source]
+    dataset: Annotated[tuple[str, ...], Repeated]
+    """name of a dataset (see `trackdata datasets`), or NAME:SPLIT; may be repeated"""
+    root: Annotated[tuple[Path, ...], Repeated]
+    """folder of the dataset; one for all, or one for each dataset in the same order"""
     tracker: Annotated[tuple[str, ...], Repeated]
     """name of a registered tracker; may be repeated"""
     output: Path
-    """results go to OUTPUT/TRACKER/DATASET, the report to OUTPUT/report"""
+    """results go to OUTPUT/TRACKER/DATASET, the report to OUTPUT/report, or OUTPUT/report/DATASET for several"""
+    placement: tyro.conf.OmitArgPrefixes[Placement]
+    split: str | None = None
+    """split of the datasets that name none"""
+    limit: int | None = None
+    """only the first so many sequences of each dataset"""
     tracker_option: Annotated[tuple[str, ...], Repeated] = ()
     """KEY=VALUE for every tracker, or TRACKER.KEY=VALUE for one; may be repeated"""
     convention: str = "default"
     """how to score: default, got10k, ostrack/TAG, pytracking/TAG, otb_toolkit, uav123_toolkit, lasot_toolkit"""
-    workers: int = 1
-    """processes"""
     overwrite: bool = False
     """run finished sequences again"""
 
@@ -62,28 +69,64 @@ def _evaluate(command: Evaluate) -> int:
     from functools import partial
 
     from trackcore.tracker import create_tracker
-    from trackdata.evaluation import RunProgress, run, tracker_identity
+    from trackdata.evaluation import RunProgress, run_all, tracker_identity
 
     options = {name: tracker_options(command.tracker_option, name, command.tracker) for name in command.tracker}
     _check_trackers(command.tracker)
     _check_convention(command.convention)
-    dataset = open_source(command.source)
-    results = []
+    shard = parse_shard(command.placement)
+    if command.placement.devices and any("device" in given for given in options.values()):
+        raise UsageError("give --devices or --tracker-option device=..., not both")
+    engines = {name: make_engine(command.placement, name) for name in command.tracker}
+    opened = open_sources(command.dataset, command.root, command.split, command.limit)
+    datasets = [dataset for _, dataset in opened]
+    results = {}
     with RunProgress(error_console()) as bars:
         for name in command.tracker:
-            result = run(
+            results[name] = run_all(
                 name,
                 partial(create_tracker, name, **options[name]),
-                dataset,
+                datasets,
                 command.output,
                 identity=tracker_identity(name, options[name]),
-                workers=command.workers,
+                engine=engines[name],
                 overwrite=command.overwrite,
-                limit=command.source.limit,
+                limit=command.limit,
+                shard=shard,
                 on_progress=bars.of(name),
             )
-            results.append((name, result))
-    return _finish(results, dataset, command.output / "report", command.convention, None, command.source.limit)
+    if command.placement.shard is not None:
+        return _tell_shard(shard, [result for given in results.values() for result in given])
+    codes = []
+    for place, dataset in enumerate(datasets):
+        output = command.output / "report" if len(datasets) == 1 else command.output / "report" / dataset.name
+        named = [(name, given[place]) for name, given in results.items()]
+        if _is_annotated(dataset):
+            codes.append(_finish(named, dataset, output, command.convention, None, command.limit))
+        else:
+            print(f"{dataset.name} publishes first boxes only, so it is not scored here; see `trackdata submit`")
+            codes.append(_tell_failures([(name, result.failures) for name, result in named]))
+    return max(codes)
+
+
+def _is_annotated(dataset: Dataset) -> bool:
+    """Whether the dataset has a box for every frame, going by the first sequence that can be read."""
+    from trackdata.sequences import AnnotationError
+
+    for index in range(len(dataset)):
+        try:
+            return len(dataset[index].boxes) == len(dataset[index])
+        except AnnotationError:
+            continue  # told as a failure
+    return True
+
+
+def _tell_shard(shard: Shard, results: Sequence[RunResult]) -> int:
+    """A part is no dataset, so it has no scores: say what was done; 1 when any sequence failed."""
+    for result in results:
+        print(f"{result.tracker}, {result.dataset}: {len(result.outcomes)} sequences of shard {shard}: {result.folder}")
+    print("when all shards are done, put their results into one folder and use `trackdata report`")
+    return _tell_failures([(result.tracker, result.failures) for result in results])
 
 
 def _report(command: Report) -> int:
@@ -111,11 +154,12 @@ def _finish(
     report = write_report(results, dataset, output, title=title, convention=convention, limit=limit)
     Console().print(comparison_table(report.scores))
     print(f"report: {report.html}")
-    return _tell_failures(report.scores)
+    return _tell_failures([(entry.tracker, entry.failures) for entry in report.scores])
 
 
-def _tell_failures(scores: Sequence[Scores]) -> int:
-    failed = [(entry.tracker, name, reason) for entry in scores for name, reason in entry.failures.items()]
+def _tell_failures(failures: Sequence[tuple[str, Mapping[str, str]]]) -> int:
+    """Print what failed, by tracker; 1 when anything did."""
+    failed = [(tracker, name, reason) for tracker, reasons in failures for name, reason in reasons.items()]
     for tracker, name, reason in failed:
         print(f"trackdata: {tracker} has no result for {name}: {reason}", file=sys.stderr)
     return FAILED if failed else 0

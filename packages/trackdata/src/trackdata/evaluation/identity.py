@@ -28,6 +28,11 @@ def tracker_identity(name: str, options: Mapping[str, Any] | None = None) -> dic
     return {"tracker": name, "options": described}
 
 
+def digest(identity: Mapping[str, Any]) -> str:
+    """``identity`` as a short text, the same for the same content."""
+    return hashlib.sha256(json.dumps(_jsonable(identity), sort_keys=True).encode()).hexdigest()
+
+
 def fingerprint(identity: Mapping[str, Any], sequence: Sequence) -> str:
     """What a stored result must have been made from to be reused: the tracker, and the sequence it ran over."""
     boxes = hashlib.sha256(np.ascontiguousarray(sequence.boxes, dtype=np.float64).tobytes()).hexdigest()

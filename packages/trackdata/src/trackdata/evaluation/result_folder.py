@@ -7,12 +7,12 @@ Every sequence leaves a result (see :mod:`trackdata.evaluation.results`) and, wr
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from trackdata.evaluation.identity import fingerprint
+from trackdata.evaluation.identity import digest, fingerprint
 from trackdata.evaluation.passes import Failure, Pass
 from trackdata.evaluation.results import ResultError, read_boxes, write_track
 from trackdata.sequences import Sequence
@@ -78,15 +78,41 @@ class ResultFolder:
             write_track(self.path, sequence.name, result.track)
             seconds = float(result.track.times.sum())
             outcome = Outcome(sequence.name, len(sequence), round(seconds, 6), round(result.decode_seconds, 6))
-        content = {"fingerprint": fingerprint(self.identity, sequence), "outcome": asdict(outcome)}
+        content = {
+            "identity": digest(self.identity),
+            "fingerprint": fingerprint(self.identity, sequence),
+            "outcome": asdict(outcome),
+        }
         write_atomically(record, json.dumps(content, indent=1) + "\n")
         return outcome
 
 
 def read_record(folder: Path, sequence: str) -> dict[str, Any] | None:
     """The record of a sequence, or None when there is none or it is damaged."""
+    return _read_json(_record_path(folder, sequence))
+
+
+def recorded_faults(folder: Path, sequences: Iterable[str]) -> dict[str, str]:
+    """By sequence, why a result in ``folder`` must not be used, as far as records say: it failed, or it is of other
+    options or weights than the latest run, which was interrupted before it came to this sequence.
+    """
+    latest = _read_json(folder / "run.json")
+    owner = None if latest is None else digest(latest.get("identity", {}))
+    faults = {}
+    for name in sequences:
+        record = read_record(folder, name) or {}
+        outcome = record.get("outcome")
+        error = outcome.get("error") if isinstance(outcome, dict) else None
+        if error is None and record.get("identity") not in (None, owner):
+            error = "the result is of other options or weights than the latest run; run again"
+        if error is not None:
+            faults[name] = error
+    return faults
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
     try:
-        content = json.loads(_record_path(folder, sequence).read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
         return None
     return content if isinstance(content, dict) else None

@@ -24,12 +24,12 @@ from trackdata.evaluation.engines import (
 )
 from trackdata.evaluation.identity import tracker_identity
 from trackdata.evaluation.passes import Failure, sequence_name
-from trackdata.evaluation.result_folder import Outcome, ResultFolder, read_record
+from trackdata.evaluation.result_folder import Outcome, ResultFolder
 from trackdata.evaluation.results import check_names
 from trackdata.evaluation.shards import WHOLE, Shard
 from trackdata.sequences import AnnotationError, Dataset
 
-__all__ = ["Outcome", "Progress", "RunResult", "TrackerStartError", "read_record", "run", "run_all", "tracker_folder"]
+__all__ = ["Outcome", "Progress", "RunResult", "TrackerStartError", "run", "run_all", "tracker_folder"]
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from pathlib import Path
 from trackdata.evaluation.conventions import convention as convention_named
 from trackdata.evaluation.passes import sequence_name
 from trackdata.evaluation.records import Track, Truth
+from trackdata.evaluation.result_folder import recorded_faults
 from trackdata.evaluation.results import ResultError, read_tracks
-from trackdata.evaluation.runner import RunResult, read_record
+from trackdata.evaluation.runner import RunResult
 from trackdata.evaluation.scores import Convention, Scores, evaluate
 from trackdata.sequences import AnnotationError, Dataset
 
@@ -66,10 +67,10 @@ def read_results(
     """(runs by sequence, reasons by sequence that has none). Raises ResultError for a malformed file."""
     tracks: dict[str, list[Track]] = {}
     failures: dict[str, str] = {}
-    for index in indices:
-        name = sequence_name(dataset, index)
-        record = read_record(folder, name) or {}
-        error = record.get("outcome", {}).get("error")
+    names = {index: sequence_name(dataset, index) for index in indices}
+    faults = recorded_faults(folder, names.values())
+    for index, name in names.items():
+        error = faults.get(name)
         if error is None and not has_result(folder, name):
             error = "no result"
         if error is None:
