@@ -12,7 +12,6 @@ GOT-10k toolkit (``<sequence>/<sequence>_001.txt``) as well.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy as np
 from trackdata.evaluation.records import Track
 from trackdata.parsing import TextFile, parse_numbers
 from trackdata.sequences import AnnotationError
+from trackdata.writing import write_atomically
 
 
 class ResultError(ValueError):
@@ -159,20 +159,6 @@ def read_numbers(path: Path) -> np.ndarray:
     if len(rows) == 0:
         raise ResultError(f"{path} is empty")
     return rows
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write ``text`` so that ``path`` is either as before or complete, also when the disk fills up or power fails."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def check_names(names: Iterable[str]) -> None:

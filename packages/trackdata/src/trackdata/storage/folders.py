@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+INDEX_FOLDER = ".trackdata"  # what trackdata itself keeps beside the data; no folder of the dataset
+
 
 @dataclass(frozen=True)
 class FolderStore:
@@ -28,7 +30,7 @@ class FolderStore:
         return sorted(entry.name for entry in self._entries(folder) if entry.is_file())
 
     def folders(self, folder: str = "") -> list[str]:
-        return sorted(entry.name for entry in self._entries(folder) if entry.is_dir())
+        return sorted(entry.name for entry in self._entries(folder) if entry.is_dir() and entry.name != INDEX_FOLDER)
 
     def _entries(self, folder: str) -> list[os.DirEntry[str]]:
         try:
