@@ -13,6 +13,7 @@ parsed once; its boxes are kept in an index, and outlines in another, which is m
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePath
 from typing import Any, Literal, get_args
@@ -20,7 +21,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from pycocotools import mask as rle
 
-from trackdata.datasets.info import DatasetInfo
+from trackdata.datasets.info import DatasetInfo, published
 from trackdata.deferred import Deferred
 from trackdata.frames import StoredFrames
 from trackdata.index import load_or_build
@@ -265,37 +266,17 @@ def _compress(segmentation: Any, height: int, width: int) -> bytes:
     return segmentation["counts"].encode()
 
 
-def _published(root: Store, split: str | None, name: str) -> Coco:
-    if split is not None:
-        raise ValueError(f"{name} is one split of COCO already; leave out {split!r} or use the name 'coco'")
-    return Coco(root, **PUBLISHED[name], name=name)
-
-
-# Names under which published training recipes mention COCO, and how they read it.
-PUBLISHED: Mapping[str, Mapping[str, Any]] = {
-    "COCO17": {"split": "train2017"},
-    "COCO14": {"split": "train2014"},
-    "SPARSETT_COCO": {"split": "train2017", "items": "images", "crowd": True},
-}
-
+COCO = DatasetInfo(
+    name="coco",
+    title="COCO",
+    open=Coco,
+    splits=SPLITS,
+    layout="annotations/instances_<split>.json, images/<split>/*.jpg or <split>/*.jpg",
+    annotation="box, outline and class of objects in still images",
+)
 DATASETS = (
-    DatasetInfo(
-        name="coco",
-        title="COCO",
-        open=Coco,
-        splits=SPLITS,
-        layout="annotations/instances_<split>.json, images/<split>/*.jpg or <split>/*.jpg",
-        annotation="box, outline and class of objects in still images",
-    ),
-    *(
-        DatasetInfo(
-            name=name,
-            title=f"COCO, {published['split']}, one item per {published.get('items', 'annotations')[:-1]}",
-            open=partial(_published, name=name),
-            layout="as coco",
-            annotation="as coco",
-            alias=True,
-        )
-        for name, published in PUBLISHED.items()
-    ),
+    COCO,
+    published(COCO, "COCO17", "train2017"),
+    published(COCO, "COCO14", "train2014"),
+    published(replace(COCO, open=partial(Coco, items="images", crowd=True)), "SPARSETT_COCO", "train2017"),
 )

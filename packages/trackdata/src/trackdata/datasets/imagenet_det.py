@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePath
 from typing import Any, Literal, get_args
@@ -23,7 +24,7 @@ import numpy as np
 
 from trackdata.datasets.imagenet_vid import corner_sizes
 from trackdata.datasets.imagenet_xml import Annotation, parse_xml
-from trackdata.datasets.info import DatasetInfo, check_split
+from trackdata.datasets.info import DatasetInfo, check_split, published
 from trackdata.deferred import Deferred
 from trackdata.frames import StoredFrames
 from trackdata.index import load_or_build
@@ -206,35 +207,18 @@ def _read(store: Store, image: str) -> Annotation:
     return parse_xml(read_annotation(store, key), store.where(key))
 
 
-# Names under which published training recipes mention DET, and how they read it.
-PUBLISHED: Mapping[str, Mapping[str, Any]] = {
-    "ALPHAREFINE_DET": {"max_target_area": 1.0, "area_rule": "published"},
-    "SPARSETT_DET": {"items": "images", "two_levels": True, "plus_one": True},
-}
-
-
-def _published(root: Store, split: str | None, name: str) -> ImageNetDet:
-    return ImageNetDet(root, split, **PUBLISHED[name], name=name)
-
-
+DET = DatasetInfo(
+    name="imagenet_det",
+    title="ImageNet DET",
+    open=ImageNetDet,
+    splits=("train",),
+    layout="Data/DET/train/.../*.JPEG, Annotations/DET/train/.../*.xml",
+    annotation="box and class of objects in still images",
+)
+_ALPHAREFINE = partial(ImageNetDet, max_target_area=1.0, area_rule="published")
+_SPARSETT = partial(ImageNetDet, items="images", two_levels=True, plus_one=True)
 DATASETS = (
-    DatasetInfo(
-        name="imagenet_det",
-        title="ImageNet DET",
-        open=ImageNetDet,
-        splits=("train",),
-        layout="Data/DET/train/.../*.JPEG, Annotations/DET/train/.../*.xml",
-        annotation="box and class of objects in still images",
-    ),
-    *(
-        DatasetInfo(
-            name=name,
-            title=f"ImageNet DET, one item per {published.get('items', 'objects')[:-1]}, as published recipes read it",
-            open=partial(_published, name=name),
-            layout="as imagenet_det",
-            annotation="as imagenet_det",
-            alias=True,
-        )
-        for name, published in PUBLISHED.items()
-    ),
+    DET,
+    published(replace(DET, open=_ALPHAREFINE), "ALPHAREFINE_DET", "train"),
+    published(replace(DET, open=_SPARSETT), "SPARSETT_DET", "train"),
 )

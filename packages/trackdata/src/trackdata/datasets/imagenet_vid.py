@@ -14,14 +14,15 @@ LMDB made for OSTrack, the tracks are read from pytracking's ``cache.json``.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 
 from trackdata.datasets.imagenet_tracks import ANNOTATIONS, CACHE, concatenate_tracks, read_tracks
-from trackdata.datasets.info import DatasetInfo, check_split
+from trackdata.datasets.info import DatasetInfo, check_split, published
 from trackdata.deferred import Deferred
 from trackdata.frames import NumberedFrames, StoredFrames
 from trackdata.parsing import valid_boxes
@@ -155,43 +156,17 @@ def _select(
     return tracks | {key: tracks[key][kept] for key in ("video", "track", "synset", "first", "last")}
 
 
-# Names under which published training recipes mention VID, and how they read it.
-PUBLISHED: Mapping[str, Mapping[str, Any]] = {
-    "VID": {"split": "train"},
-    "SPARSETT_VID": {
-        "split": "train_val",
-        "gaps": "skip",
-        "plus_one": True,
-        "min_length": 2,
-        "max_target_area": None,
-    },
-}
-
-
-def _published(root: Store, split: str | None, name: str) -> ImageNetVid:
-    if split is not None:
-        raise ValueError(f"{name} is one split of ImageNet VID already; leave out {split!r} or use 'imagenet_vid'")
-    return ImageNetVid(root, **PUBLISHED[name], name=name)
-
-
+VID = DatasetInfo(
+    name="imagenet_vid",
+    title="ImageNet VID",
+    open=ImageNetVid,
+    splits=tuple(SPLITS),
+    layout="Data/VID/<split>/.../<video>/%06d.JPEG, Annotations/VID/<split>/.../<video>/%06d.xml",
+    annotation="box, occlusion and class of every object in every frame",
+)
+_SPARSETT = partial(ImageNetVid, gaps="skip", plus_one=True, min_length=2, max_target_area=None)
 DATASETS = (
-    DatasetInfo(
-        name="imagenet_vid",
-        title="ImageNet VID",
-        open=ImageNetVid,
-        splits=tuple(SPLITS),
-        layout="Data/VID/<split>/.../<video>/%06d.JPEG, Annotations/VID/<split>/.../<video>/%06d.xml",
-        annotation="box, occlusion and class of every object in every frame",
-    ),
-    *(
-        DatasetInfo(
-            name=name,
-            title=f"ImageNet VID, {published['split']}, as published recipes read it",
-            open=partial(_published, name=name),
-            layout="as imagenet_vid",
-            annotation="as imagenet_vid",
-            alias=True,
-        )
-        for name, published in PUBLISHED.items()
-    ),
+    VID,
+    published(VID, "VID", "train"),
+    published(replace(VID, open=_SPARSETT), "SPARSETT_VID", "train_val"),
 )
