@@ -14,6 +14,8 @@ FINISHED, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
 
 # Each verb is the module of that name in dropmae_pretrain.commands, with "_" for "-".
 VERBS = {
+    "manifest": "list a folder's videos once, with their lengths",
+    "bench-data": "measure how fast frame pairs are loaded",
     "train": "pre-train a recipe",
     "convert": "write a checkpoint for a tracker, for timm or for video object segmentation",
     "profile": "count parameters, multiply-adds and time of a network",

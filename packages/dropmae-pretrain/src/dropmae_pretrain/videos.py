@@ -1,0 +1,60 @@
+"""Opening the videos to train on, with a progress bar while a manifest is made for the first time."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from trackdata.datasets.images import Images
+    from trackdata.datasets.kinetics import Kinetics
+
+DatasetName = Literal["kinetics", "images"]
+
+
+def open_training_videos(
+    root: str | Path,
+    *,
+    dataset: DatasetName = "kinetics",
+    split: str | None = None,
+    cache: str | Path | None = None,
+    workers: int | None = None,
+) -> Kinetics | Images:
+    """The videos (``kinetics``) or still images (``images``) below a folder.
+
+    Args:
+        root: folder, archive or LMDB; see :mod:`trackdata.datasets.kinetics` for the layouts.
+        dataset: what is looked for.
+        split: a folder below ``root``.
+        cache: folder for the manifest of ``kinetics``, where it is not to lie beside the data.
+        workers: processes that open videos which the manifest does not list; None takes one per CPU core. Under
+            ``torchrun`` several processes may come here at once; one does the work and the others wait.
+
+    Raises:
+        AnnotationError: the folder is missing or holds nothing that can be read.
+    """
+    if dataset == "images":
+        from trackdata.datasets.images import Images
+
+        return Images(root, split)
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from trackdata.datasets.kinetics import Kinetics
+
+    columns = (TextColumn("opening videos"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None, visible=False)  # not seen where the manifest knows all videos
+
+        def show(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, visible=True)
+
+        count = _processes() if workers is None else workers
+        return Kinetics(root, split, cache=cache, workers=count, on_progress=show)
+
+
+def _processes() -> int:
+    usable = getattr(os, "sched_getaffinity", None)  # not on every system
+    return len(usable(0)) if usable is not None else os.cpu_count() or 1
