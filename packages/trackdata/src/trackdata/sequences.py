@@ -108,10 +108,17 @@ class SequenceList:
 
 
 def find(dataset: Dataset, name: str) -> Sequence:
-    """The sequence of ``dataset`` called ``name``. Raises KeyError naming the dataset and the number of sequences."""
-    for sequence in iterate(dataset):
-        if sequence.name == name:
-            return sequence
+    """The sequence of ``dataset`` called ``name``. Reads no other where the dataset has ``sequence_names``.
+
+    Raises:
+        KeyError: there is none; the message has the dataset and the number of its sequences.
+        AnnotationError: its annotation cannot be read.
+    """
+    names = getattr(dataset, "sequence_names", None)
+    if names is None:
+        names = [sequence.name for sequence in iterate(dataset)]
+    if name in names:
+        return dataset[names.index(name)]
     raise KeyError(f"{dataset.name} has no sequence {name!r} among its {len(dataset)}")
 
 

@@ -6,11 +6,7 @@ import numpy as np
 import pytest
 
 from trackdata.datasets import dataset_info, open_dataset
-from trackdata.sequences import AnnotationError, iterate
-
-
-def named(dataset, name):
-    return dataset[dataset.sequence_names.index(name)]
+from trackdata.sequences import AnnotationError, find, iterate
 
 
 @pytest.mark.parametrize(
@@ -58,15 +54,15 @@ def test_tnl2k_counts_and_attributes(mini, tmp_path):
     (root / "att").mkdir()
     (root / "att" / f"{name}_attribute.txt").write_text("0,0,0,0,0,0,0,0,0,0,0,0,0,1,1,1,0\n")
     (root / name / "language.txt").unlink()
-    sequence = named(open_dataset("tnl2k", root), name)
+    sequence = find(open_dataset("tnl2k", root), name)
     assert sequence.attributes == {"challenges": ("Fast Motion", "Adversarial Samples", "Thermal Crossover")}
     assert len(dataset_info("tnl2k").challenges) == 17
     (root / name / "imgs" / "00006.jpg").unlink()
     with pytest.raises(AnnotationError, match=r"groundtruth\.txt: 6 boxes for 5 images in .*imgs"):
-        named(open_dataset("tnl2k", root), name)
+        find(open_dataset("tnl2k", root), name)
     shutil.rmtree(root / name / "imgs")
     with pytest.raises(AnnotationError, match="imgs: no images there"):
-        named(open_dataset("tnl2k", root), name)
+        find(open_dataset("tnl2k", root), name)
 
 
 # TC128
@@ -83,23 +79,23 @@ def test_tc128_as_the_toolkit_reads_it(tc128):
     assert list(ours.sequence_names) == toolkit.seq_names
     for name in toolkit.seq_names:
         images, boxes = toolkit[name]
-        assert [str(tc128 / key) for key in named(ours, name).frames.keys] == images
-        np.testing.assert_array_equal(named(ours, name).boxes, boxes)
+        assert [str(tc128 / key) for key in find(ours, name).frames.keys] == images
+        np.testing.assert_array_equal(find(ours, name).boxes, boxes)
 
 
 def test_tc128_ranges(tc128):
     file = tc128 / "Ball_ce1" / "Ball_ce1_frames.txt"
     file.write_text("5\t12\r\n")
-    assert named(open_dataset("tc128", tc128, "ce"), "Ball_ce1").origin == 1
+    assert find(open_dataset("tc128", tc128, "ce"), "Ball_ce1").origin == 1
     file.write_text("5,13")
     with pytest.raises(AnnotationError, match=r"Ball_ce1_gt\.txt: 8 boxes for the frames 5 to 13"):
-        named(open_dataset("tc128", tc128), "Ball_ce1")
+        find(open_dataset("tc128", tc128), "Ball_ce1")
     file.write_text("5")
     with pytest.raises(AnnotationError, match=r"Ball_ce1_frames\.txt: 1 numbers for 2"):
-        named(open_dataset("tc128", tc128), "Ball_ce1")
+        find(open_dataset("tc128", tc128), "Ball_ce1")
     file.unlink()
     with pytest.raises(AnnotationError, match=r"Ball_ce1: there is no file \*_frames\.txt"):
-        named(open_dataset("tc128", tc128), "Ball_ce1")
+        find(open_dataset("tc128", tc128), "Ball_ce1")
 
 
 # ITB
@@ -146,15 +142,15 @@ def test_dtb70_as_the_toolkit_reads_it(dtb70):
     assert list(ours.sequence_names) == toolkit.seq_names == ["Animal1", "Yacht4"]
     for name in toolkit.seq_names:
         images, boxes = toolkit[name]
-        assert [str(dtb70 / key) for key in named(ours, name).frames.keys] == images
-        np.testing.assert_array_equal(named(ours, name).boxes, boxes)
+        assert [str(dtb70 / key) for key in find(ours, name).frames.keys] == images
+        np.testing.assert_array_equal(find(ours, name).boxes, boxes)
 
 
 def test_dtb70_counts_and_attributes(dtb70):
-    assert named(open_dataset("dtb70", dtb70), "Yacht4").frames[9][0, 0, 0] == 10
+    assert find(open_dataset("dtb70", dtb70), "Yacht4").frames[9][0, 0, 0] == 10
     (dtb70 / "Animal1" / "attrs.txt").write_text("FCM, MB")
-    sequence = named(open_dataset("dtb70", dtb70), "Animal1")
+    sequence = find(open_dataset("dtb70", dtb70), "Animal1")
     assert sequence.attributes["challenges"] == ("Fast Camera Motion", "Motion Blur")
     (dtb70 / "Animal1" / "img" / "00005.jpg").touch()
     with pytest.raises(AnnotationError, match=r"groundtruth_rect\.txt: 4 boxes for 5 images"):
-        named(open_dataset("dtb70", dtb70), "Animal1")
+        find(open_dataset("dtb70", dtb70), "Animal1")

@@ -5,11 +5,7 @@ import pytest
 
 from trackdata.datasets import open_dataset
 from trackdata.datasets.nfs import Nfs
-from trackdata.sequences import AnnotationError
-
-
-def named(dataset, name):
-    return dataset[dataset.sequence_names.index(name)]
+from trackdata.sequences import AnnotationError, find
 
 
 def write_original(root, name, speed, rows, images):
@@ -32,7 +28,7 @@ def test_converted_list(mini):
     assert (len(dataset), dataset.name) == (100, "nfs")
     assert dataset.sequence_names == Nfs(mini / "nfs", "converted").sequence_names
     with pytest.raises(AnnotationError, match=r"nfs_Gymnastics\.txt: there is no such file"):
-        named(dataset, "nfs_Gymnastics")
+        find(dataset, "nfs_Gymnastics")
     with pytest.raises(ValueError, match="no split '60'"):
         Nfs(mini / "nfs", "60")
 
@@ -41,7 +37,7 @@ def test_wrong_numbers_of_boxes(tmp_path):
     (tmp_path / "anno").mkdir()
     (tmp_path / "anno" / "nfs_bee.txt").write_text("1\t2\t3\t4\n" * 44)
     with pytest.raises(AnnotationError, match=r"nfs_bee\.txt: 44 boxes for the 45 images 1 to 45"):
-        named(Nfs(tmp_path), "nfs_bee")
+        find(Nfs(tmp_path), "nfs_bee")
 
 
 @pytest.fixture
@@ -60,17 +56,17 @@ def test_original_layout(original):
     dataset = Nfs(original)
     assert dataset.name == "nfs_30"
     assert dataset.sequence_names == ("bee", "suv", "tiger", "walking", "yoyo")
-    assert {name: len(named(dataset, name)) for name in dataset.sequence_names} == {
+    assert {name: len(find(dataset, name)) for name in dataset.sequence_names} == {
         "bee": 10,
         "suv": 11,
         "tiger": 10,
         "walking": 11,
         "yoyo": 12,
     }
-    assert named(dataset, "bee").boxes[1].tolist() == [8, 9, 11.5, 30]
-    assert named(dataset, "yoyo").boxes[1].tolist() == [1, 2, 11.5, 30]
-    assert (named(dataset, "bee").object_class, len(named(Nfs(original, "240"), "bee"))) == ("insect", 80)
-    assert named(dataset, "suv").frames.keys[-1] == "suv/30/suv/00011.jpg"
+    assert find(dataset, "bee").boxes[1].tolist() == [8, 9, 11.5, 30]
+    assert find(dataset, "yoyo").boxes[1].tolist() == [1, 2, 11.5, 30]
+    assert (find(dataset, "bee").object_class, len(find(Nfs(original, "240"), "bee"))) == ("insect", 80)
+    assert find(dataset, "suv").frames.keys[-1] == "suv/30/suv/00011.jpg"
 
 
 @pytest.mark.parametrize("speed", [30, 240])
@@ -80,7 +76,7 @@ def test_as_the_toolkit_reads_it(original, speed):
     assert list(ours.sequence_names) == toolkit.seq_names
     for name in toolkit.seq_names:
         images, boxes = toolkit[name]
-        sequence = named(ours, name)
+        sequence = find(ours, name)
         assert [str(original / key) for key in sequence.frames.keys] == images
         np.testing.assert_array_equal(sequence.boxes, boxes)
 
@@ -92,10 +88,10 @@ def test_original_that_does_not_fit(original, tmp_path):
     file = original / "yoyo" / "30" / "yoyo.txt"
     file.write_text("0 1 2 3 4 0 0 0 1 x\n0 1 2 3\n")
     with pytest.raises(AnnotationError, match=r"yoyo\.txt: line 2: expected track, left, top, right, bottom"):
-        named(Nfs(original), "yoyo")
+        find(Nfs(original), "yoyo")
     file.write_text("0 1 2 x 4 0 0 0 1 x\n")
     with pytest.raises(AnnotationError, match=r"yoyo\.txt: line 1: 'x' is not a number"):
-        named(Nfs(original), "yoyo")
+        find(Nfs(original), "yoyo")
     with pytest.raises(AnnotationError, match=r"no files <name>/30/<name>\.txt"):
         open_dataset("nfs", original / "bee")
     with pytest.raises(AnnotationError, match="no files nfs_<name>"):
@@ -106,7 +102,7 @@ def test_attributes(mini, tmp_path):
     (tmp_path / "anno" / "att").mkdir(parents=True)
     (tmp_path / "anno" / "nfs_bee.txt").write_text("1\t2\t3\t4\n" * 45)
     (tmp_path / "anno" / "att" / "nfs_bee.txt").write_text("0,1,0,0,1,0,0,0,1")
-    assert named(Nfs(tmp_path), "nfs_bee").attributes["challenges"] == (
+    assert find(Nfs(tmp_path), "nfs_bee").attributes["challenges"] == (
         "Scale Variation",
         "Fast Motion",
         "Low Resolution",

@@ -8,7 +8,7 @@ import pytest
 
 from trackdata.datasets import dataset_info, open_dataset
 from trackdata.datasets.otb2015 import Otb2015, sequences
-from trackdata.sequences import AnnotationError
+from trackdata.sequences import AnnotationError, find
 
 # What the benchmark's page and the published readers say: (first number, last number) of the images.
 RANGES = {
@@ -106,14 +106,10 @@ def test_as_the_toolkit_reads_it(otb):
     assert [name for name in ours.sequence_names if name in toolkit.seq_names] == toolkit.seq_names
     for name in toolkit.seq_names:
         images, boxes = toolkit[name]
-        sequence = find_listed(ours, name)
+        sequence = find(ours, name)
         assert [str(otb / key) for key in sequence.frames.keys] == images
         np.testing.assert_array_equal(sequence.boxes, boxes)
-    assert len(find_listed(ours, "Tiger1")) == 354
-
-
-def find_listed(dataset, name):
-    return dataset[dataset.sequence_names.index(name)]
+    assert len(find(ours, "Tiger1")) == 354
 
 
 def test_subsets_are_those_of_the_toolkit(otb):
@@ -149,17 +145,17 @@ def test_separators(otb, tmp_path):
         (tmp_path / "Deer" / "groundtruth_rect.txt").write_bytes(
             end.join(row.replace(",", separator) for row in rows).encode()
         )
-        sequence = find_listed(Otb2015(tmp_path), "Deer")
-        np.testing.assert_array_equal(sequence.boxes, find_listed(Otb2015(otb), "Deer").boxes)
+        sequence = find(Otb2015(tmp_path), "Deer")
+        np.testing.assert_array_equal(sequence.boxes, find(Otb2015(otb), "Deer").boxes)
 
 
 def test_wrong_numbers_of_boxes(tmp_path):
     write(tmp_path, "Deer", (), 70)
     with pytest.raises(AnnotationError, match=r"Deer.groundtruth_rect\.txt: 70 boxes for the 71 images 1 to 71"):
-        find_listed(Otb2015(tmp_path), "Deer")
+        find(Otb2015(tmp_path), "Deer")
     write(tmp_path, "Tiger1", (), 349)  # rows that were skipped already
     with pytest.raises(AnnotationError, match="349 boxes for the 354 images"):
-        find_listed(Otb2015(tmp_path), "Tiger1")
+        find(Otb2015(tmp_path), "Tiger1")
 
 
 @pytest.mark.parametrize(
@@ -176,18 +172,18 @@ def test_attributes(tmp_path, text):
     write(tmp_path, "Deer", (), 71)
     (tmp_path / "Deer" / "attrs.txt").write_text(text)
     held = ("Illumination Variation", "Scale Variation", "Occlusion", "Out-of-View")
-    assert find_listed(Otb2015(tmp_path), "Deer").attributes["challenges"] == held
-    assert find_listed(Otb2015(tmp_path, "all"), "Deer").attributes["challenges"] == held
+    assert find(Otb2015(tmp_path), "Deer").attributes["challenges"] == held
+    assert find(Otb2015(tmp_path, "all"), "Deer").attributes["challenges"] == held
 
 
 def test_attributes_that_are_not_known(tmp_path):
     write(tmp_path, "Deer", (), 71)
     (tmp_path / "Deer" / "attrs.txt").write_text("IV, XX")
     with pytest.raises(AnnotationError, match=r"attrs\.txt: 'XX' is none of the attributes IV \(Illumination"):
-        find_listed(Otb2015(tmp_path), "Deer")
+        find(Otb2015(tmp_path), "Deer")
     (tmp_path / "Deer" / "attrs.txt").write_text("1,0,1")
     with pytest.raises(AnnotationError, match=r"attrs\.txt: 3 flags for the 11 attributes IV, OPR"):
-        find_listed(Otb2015(tmp_path), "Deer")
+        find(Otb2015(tmp_path), "Deer")
 
 
 def test_building_reads_no_annotation(tmp_path):

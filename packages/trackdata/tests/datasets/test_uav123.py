@@ -7,11 +7,7 @@ import pytest
 
 from trackdata.datasets import dataset_info, open_dataset
 from trackdata.datasets.uav123 import Uav, sequences
-from trackdata.sequences import AnnotationError
-
-
-def named(dataset, name):
-    return dataset[dataset.sequence_names.index(name)]
+from trackdata.sequences import AnnotationError, find
 
 
 def write_boxes(root, entries, absent=()):
@@ -29,11 +25,11 @@ def test_miniature_dataset(stored, check_evaluation):
 
 def test_absent_targets(mini, expected):
     nan = {entry["name"]: entry["gt_nan"] for entry in expected["test/uav"]}
-    sequence = named(Uav(mini / "uav"), "uav_bird1_2")
+    sequence = find(Uav(mini / "uav"), "uav_bird1_2")
     assert sequence.absent.sum() == nan["uav_bird1_2"] == 40
     assert not sequence.valid[sequence.absent].any()
     assert (sequence.visible, sequence.origin) == (None, 1)
-    assert named(Uav(mini / "uav"), "uav_bike2").absent.sum() == 0
+    assert find(Uav(mini / "uav"), "uav_bike2").absent.sum() == 0
 
 
 def test_lists(tmp_path):
@@ -63,7 +59,7 @@ def test_as_the_toolkit_reads_it(tmp_path, version):
     assert set(Uav(tmp_path, "all", version=version).sequence_names) == set(ours.sequence_names)
     for name in toolkit.seq_names:
         images, boxes = toolkit[name]
-        sequence = named(ours, name)
+        sequence = find(ours, name)
         assert [str(tmp_path / key) for key in sequence.frames.keys] == images
         np.testing.assert_array_equal(sequence.boxes, boxes)
         assert np.flatnonzero(sequence.absent).tolist() == [3, 7]
@@ -79,7 +75,7 @@ def test_wrong_numbers_of_boxes(mini, tmp_path):
     file = root / "anno" / "UAV123" / "bike2.txt"
     file.write_text("\n".join(file.read_text().splitlines()[:-1]))
     with pytest.raises(AnnotationError, match=r"bike2\.txt: 552 boxes for the 553 images 1 to 553"):
-        named(Uav(root), "uav_bike2")
+        find(Uav(root), "uav_bike2")
 
 
 def test_attributes(mini, tmp_path):
@@ -88,9 +84,9 @@ def test_attributes(mini, tmp_path):
     attributes.mkdir()
     (attributes / "bike2.txt").write_text("1,0,0,1,0,0,0,0,0,0,0,1\n")
     held = ("Scale Variation", "Fast Motion", "Similar Object")
-    assert named(Uav(root), "uav_bike2").attributes["challenges"] == held
-    assert named(Uav(root, "toolkit"), "bike2").attributes["challenges"] == held
-    assert "challenges" not in named(Uav(root), "uav_bird1_2").attributes
+    assert find(Uav(root), "uav_bike2").attributes["challenges"] == held
+    assert find(Uav(root, "toolkit"), "bike2").attributes["challenges"] == held
+    assert "challenges" not in find(Uav(root), "uav_bird1_2").attributes
     assert len(dataset_info("uav123").challenges) == 12
 
 
