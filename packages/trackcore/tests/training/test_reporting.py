@@ -59,3 +59,14 @@ def test_a_validation_between_two_lines_counts_for_neither(tmp_path, clock):
     (record,) = records(tmp_path)
     assert record["data_wait_share"] == pytest.approx(0.25)
     assert record["samples_per_second"] == pytest.approx(2.0)
+
+
+def test_details_are_recorded_and_not_printed(tmp_path, clock):
+    config = LoopConfig(epochs=1, samples_per_epoch=4, batch_size=4, log_every=1, log_to="none")
+    reporter = Reporter(tmp_path, config, 0, active=True)
+    reporter.step(1, 1, {"total": 0.5, "attention/layer_3": 1.25}, 0.0)
+    reporter.close()
+    assert records(tmp_path)[0]["attention/layer_3"] == 1.25
+    log = (tmp_path / "log.txt").read_text()
+    assert "total 0.5" in log
+    assert "attention" not in log

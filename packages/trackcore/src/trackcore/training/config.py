@@ -199,8 +199,8 @@ class Summary:
 
 
 def listed(values: Mapping[str, float]) -> str:
-    """Named numbers on one line: "total 0.52, giou 0.13"."""
-    return ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+    """Named numbers on one line: "total 0.52, giou 0.13"; names with a slash are details for the curves, not for it."""
+    return ", ".join(f"{name} {value:.4g}" for name, value in values.items() if "/" not in name)
 
 
 class Task(Protocol):
@@ -239,6 +239,7 @@ class Task(Protocol):
     def losses(self, model: nn.Module, batch: Any, progress: Progress) -> Mapping[str, Tensor | float]:
         """Scalars by name; "total" is minimised, the others are logged.
 
+        Names with a slash ("attention/layer_3") go to ``metrics.jsonl`` and the curves alone, not to the screen.
         ``model`` is the network as wrapped for training: call it, not its parts. Its forward pass runs in the
         configured precision and returns float32 tensors (inside tuples, lists and dicts); this method runs outside
         autocast. Means over the batch make accumulation and several processes equal to one large batch.
