@@ -46,8 +46,8 @@ CLASSES = (
 class TrackingNet(SequenceList):
     """TrackingNet, or a dataset written in its layout. Building it reads names of files alone.
 
-    Videos come chunk by chunk in the order of their numbers, sorted by name; where there is a ``seq_list.json``, in its
-    order.
+    Videos come chunk by chunk in the order of their numbers, sorted by name. Where a ``seq_list.json`` names videos of
+    these chunks, it says which there are and in which order.
     """
 
     def __init__(self, root: str | Path | Store, split: str | None = None, name: str | None = None) -> None:
