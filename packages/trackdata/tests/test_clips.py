@@ -64,6 +64,7 @@ KINDS = {
     "late_start.mkv": {"stamp": lambda index: 500 + index},
     "vp9.webm": {"codec": "libvpx-vp9"},
     "av1.mp4": {"codec": "libsvtav1", "gop": 16},
+    "hevc.mp4": {"codec": "libx265", "options": {"x265-params": "log-level=none"}},
     "no_key_frames_after_the_first.mkv": {"options": {"x264-params": "intra-refresh=1"}, "gop": 20},
 }
 
