@@ -137,28 +137,32 @@ def region_box(region: Region) -> np.ndarray:
     return np.full(4, np.nan)
 
 
-def region_mask(region: Region, size: tuple[int, int]) -> np.ndarray:
-    """A region drawn into an image of ``size`` (width, height): ``(height, width)`` bool; nothing for a code.
+def region_mask(region: Region, size: tuple[int, int], corner: tuple[int, int] = (0, 0)) -> np.ndarray:
+    """A region drawn into a window of ``size`` (width, height) whose top-left pixel is ``corner`` (x, y).
 
     Rectangles have corner and size rounded each, halves to the even number, and fill exactly that many pixels; polygons
     have their corners rounded and include their edges; masks are taken as they are. What lies outside is cut off.
+
+    Returns:
+        ``(height, width)`` bool; nothing is drawn for a code.
     """
     width, height = size
+    left, top = corner
     canvas = np.zeros((height, width), dtype=np.uint8)
     if isinstance(region, Rectangle):
-        left, top, w, h = np.rint([region.x, region.y, region.width, region.height]).tolist()
-        canvas[_span(top, h, height), _span(left, w, width)] = 1
-    elif isinstance(region, Polygon):
+        x, y, w, h = np.rint([region.x, region.y, region.width, region.height]).tolist()
+        canvas[_span(y - top, h, height), _span(x - left, w, width)] = 1
+    elif isinstance(region, Polygon) and canvas.size:
         import cv2
 
-        cv2.fillPoly(canvas, [np.rint(region.points).astype(np.int32)], 1)
+        # OpenCV draws in 16.16 fixed point; nothing so far outside is seen
+        points = np.clip(np.rint(region.points), -_LARGEST // 4, _LARGEST // 4) - corner
+        cv2.fillPoly(canvas, [points.astype(np.int32)], 1)
     elif isinstance(region, Mask):
-        rows, columns = _span(region.y, region.pixels.shape[0], height), _span(region.x, region.pixels.shape[1], width)
-        inside = region.pixels[
-            rows.start - region.y : rows.stop - region.y, columns.start - region.x : columns.stop - region.x
-        ]
-        canvas[rows, columns] = inside
-    return canvas.astype(bool)
+        y, x = region.y - top, region.x - left
+        rows, columns = _span(y, region.pixels.shape[0], height), _span(x, region.pixels.shape[1], width)
+        canvas[rows, columns] = region.pixels[rows.start - y : rows.stop - y, columns.start - x : columns.stop - x]
+    return canvas.view(np.bool_)
 
 
 class RegionFile(Sequence[Region]):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,6 +76,14 @@ def open_sources(
     if len(set(called)) != len(called):
         raise UsageError(f"each dataset once, got {', '.join(called)}")
     return opened
+
+
+def tell_failures(failures: Sequence[tuple[str, Mapping[str, str]]]) -> int:
+    """Print what failed, by tracker; 1 when anything did."""
+    failed = [(tracker, name, reason) for tracker, reasons in failures for name, reason in reasons.items()]
+    for tracker, name, reason in failed:
+        print(f"trackdata: {tracker} has no result for {name}: {reason}", file=sys.stderr)
+    return FAILED if failed else 0
 
 
 def error_console() -> Console:

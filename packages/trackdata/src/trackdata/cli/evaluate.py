@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from trackdata.cli.common import FAILED, Repeated, Source, UsageError, error_console, open_source, open_sources
+from trackdata.cli.common import Repeated, Source, UsageError, error_console, open_source, open_sources, tell_failures
 from trackdata.cli.placement import Placement, make_engine, parse_shard
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ def _evaluate(command: Evaluate) -> int:
     from trackdata.evaluation import RunProgress, run_all, tracker_identity
 
     options = {name: tracker_options(command.tracker_option, name, command.tracker) for name in command.tracker}
-    _check_trackers(command.tracker)
+    check_trackers(command.tracker)
     _check_convention(command.convention)
     shard = parse_shard(command.placement)
     if command.placement.devices and any("device" in given for given in options.values()):
@@ -105,7 +104,7 @@ def _evaluate(command: Evaluate) -> int:
             codes.append(_finish(named, dataset, output, command.convention, None, command.limit))
         else:
             print(f"{dataset.name} publishes first boxes only, so it is not scored here; see `trackdata submit`")
-            codes.append(_tell_failures([(name, result.failures) for name, result in named]))
+            codes.append(tell_failures([(name, result.failures) for name, result in named]))
     return max(codes)
 
 
@@ -126,7 +125,7 @@ def _tell_shard(shard: Shard, results: Sequence[RunResult]) -> int:
     for result in results:
         print(f"{result.tracker}, {result.dataset}: {len(result.outcomes)} sequences of shard {shard}: {result.folder}")
     print("when all shards are done, put their results into one folder and use `trackdata report`")
-    return _tell_failures([(result.tracker, result.failures) for result in results])
+    return tell_failures([(result.tracker, result.failures) for result in results])
 
 
 def _report(command: Report) -> int:
@@ -154,15 +153,7 @@ def _finish(
     report = write_report(results, dataset, output, title=title, convention=convention, limit=limit)
     Console().print(comparison_table(report.scores))
     print(f"report: {report.html}")
-    return _tell_failures([(entry.tracker, entry.failures) for entry in report.scores])
-
-
-def _tell_failures(failures: Sequence[tuple[str, Mapping[str, str]]]) -> int:
-    """Print what failed, by tracker; 1 when anything did."""
-    failed = [(tracker, name, reason) for tracker, reasons in failures for name, reason in reasons.items()]
-    for tracker, name, reason in failed:
-        print(f"trackdata: {tracker} has no result for {name}: {reason}", file=sys.stderr)
-    return FAILED if failed else 0
+    return tell_failures([(entry.tracker, entry.failures) for entry in report.scores])
 
 
 def tracker_options(given: Sequence[str], tracker: str, trackers: Sequence[str]) -> dict[str, Any]:
@@ -189,7 +180,8 @@ def tracker_options(given: Sequence[str], tracker: str, trackers: Sequence[str])
     return options
 
 
-def _check_trackers(names: Sequence[str]) -> None:
+def check_trackers(names: Sequence[str]) -> None:
+    """Raise UsageError unless these are registered trackers, one or more, each once."""
     from trackcore.tracker import list_trackers
 
     if not names:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-# Every figure that a convention may report: shown as a percentage unless listed in PLAIN.
+# Every figure that a convention may report: shown as a percentage unless listed in PLAIN or FRACTIONS.
 METRICS: Mapping[str, str] = {
     "AO": "average overlap over all scored frames, first frame left out (GOT-10k)",
     "SR0.5": "share of scored frames with overlap above 0.5, first frame left out (GOT-10k)",
@@ -21,18 +21,28 @@ METRICS: Mapping[str, str] = {
     "P_area": "area under the precision curve from 0 to 50 pixels (TrackingNet)",
     "P_norm_area": "area under the normalised precision curve from 0 to 0.5 (TrackingNet)",
     "coverage": "share of frames with a predicted box (TrackingNet)",
+    "EAO": "expected average overlap, mean over the challenge's interval of lengths (VOT)",
+    "F": "F measure of precision and recall at the best confidence (VOT-LT)",
+    "precision": "mean overlap of frames of at least that confidence (VOT-LT)",
+    "recall": "sum of these overlaps over the frames that show the target (VOT-LT)",
+    "A": "accuracy: mean overlap while the target is tracked (VOT)",
+    "R": "robustness: how far runs get before they fail (VOT)",
+    "failures": "failures per sequence, sequences weighed by length (VOT)",
     "overlap": "mean overlap over valid frames",
     "fps": "frames per second spent in the tracker",
 }
-PLAIN = frozenset({"fps"})
+PLAIN = frozenset({"fps", "failures"})
+FRACTIONS = frozenset({"EAO", "F", "precision", "recall", "A", "R"})  # written as the challenge does: 0.321
 SECONDARY = frozenset({"mAO", "overlap"})  # in reports, but not in the table on the terminal
-PRIMARY = ("AO", "AUC", "S_area")  # what sequences and trackers are ranked by: the first one a convention reports
+PRIMARY = ("AO", "AUC", "S_area", "EAO", "F")  # what trackers are ranked by: the first one that a convention reports
 
 
 def show(name: str, value: float) -> str:
-    """A figure as reports print it: percent with one decimal, rates plain, a dash for NaN."""
+    """A figure as reports print it: percent with one decimal, rates plain, VOT's as fractions, a dash for NaN."""
     if math.isnan(value):
         return "-"
+    if name in FRACTIONS:
+        return f"{value:.3f}"
     if name in PLAIN:
         return f"{value:.1f}" if value < 100 else f"{value:.0f}"
     return f"{100 * value:.1f}"

@@ -72,7 +72,7 @@ class Truth:
             visible=sequence.visible,
             absent=sequence.absent,
             cover=sequence.attributes.get("visible_ratio"),
-            frame_size=_frame_size(sequence),
+            frame_size=frame_size(sequence),
         )
 
     @cached_property
@@ -162,7 +162,8 @@ def check_prediction(boxes: Any, truth: Truth) -> np.ndarray:
     return boxes
 
 
-def _frame_size(sequence: Sequence) -> tuple[int, int]:
+def frame_size(sequence: Sequence) -> tuple[int, int]:
+    """(width, height) of the frames of ``sequence``; reads one of them when the dataset does not record it."""
     recorded = re.findall(r"\d+", str(sequence.attributes.get("resolution", "")))  # "(1920, 1080)" in meta_info.ini
     if len(recorded) == 2:
         return int(recorded[0]), int(recorded[1])
