@@ -9,9 +9,12 @@ import torch
 from dropmae_pretrain.config import ModelConfig, ObjectiveConfig
 from dropmae_pretrain.network import Draws, DropMAE
 from dropmae_pretrain.objective import patch_statistics, patchify
-from dropmae_pretrain.pair_config import CropConfig
-from dropmae_pretrain.pictures import HIDDEN_GREY, pair_sheet, reconstruct
+from dropmae_pretrain.pair_config import CropConfig, PairConfig
+from dropmae_pretrain.pictures import HIDDEN_GREY, draw_pairs, pair_sheet, reconstruct
 from dropmae_pretrain.temporal_attention import TemporalAttention, temporal_attention
+from dropmae_pretrain.videos import open_clips
+from trackcore.sinks import open_sink
+from trackdata.errors import AnnotationError, FrameError
 
 SMALL = ModelConfig(32, 8, width=32, depth=2, heads=2, decoder_width=24, decoder_depth=3, decoder_heads=3)
 
@@ -127,3 +130,32 @@ def test_a_sheet_has_a_row_for_each_pair(network, frames):
     assert plain.dtype == np.uint8
     assert plain.shape[0] == 3 * (18 + 128 + 6)  # captions, panels enlarged four times, gaps
     assert named.shape == (plain.shape[0] + 3 * 18, plain.shape[1], 3)
+
+
+def test_pairs_to_look_at_come_from_the_middle_of_both_frames(video_root):
+    clips = open_clips(video_root)
+    config = PairConfig(gap=4, crop=CropConfig(size=72))
+    pairs = draw_pairs(clips, 6, config, seed=3)
+    assert pairs.first.shape == pairs.second.shape == (6, 3, 72, 72)
+    assert [name.split(",")[0] for name in pairs.names] == [clips[n % len(clips)].name for n in range(6)]
+    frames = [int(word) for word in pairs.names[1].split("frames ")[1].split(" and ")]
+    assert 0 < frames[1] - frames[0] < 4
+    middle = clips[1].frames[frames[0]][:, 12:84] / 255  # 96 x 72 pixels: nothing to resize
+    expected = (middle - np.array(config.crop.mean)) / np.array(config.crop.std)
+    np.testing.assert_allclose(pairs.first[1].numpy().transpose(1, 2, 0), expected, atol=1e-5)
+    assert draw_pairs(clips, 6, config, seed=3).names == pairs.names != draw_pairs(clips, 6, config, seed=4).names
+
+
+def test_clips_are_a_file_a_folder_of_images_or_a_folder_of_videos(video_root, tmp_path):
+    file = next(video_root.rglob("0.mp4"))
+    assert [(clip.name, len(clip)) for clip in open_clips(file)] == [("0", 20)]
+    with open_sink(tmp_path / "frames") as sink:
+        for _ in range(3):
+            sink.write(np.zeros((16, 24, 3), np.uint8))
+    assert [(clip.name, len(clip)) for clip in open_clips(tmp_path / "frames")] == [("frames", 3)]
+    assert [(clip.name, len(clip)) for clip in open_clips(tmp_path)] == [("frames", 3)]
+    assert len(open_clips(video_root)) == 4
+    with pytest.raises(FrameError, match=r"gone\.mp4"):
+        open_clips(tmp_path / "gone.mp4")
+    with pytest.raises(AnnotationError, match="gone"):
+        open_clips(tmp_path / "gone")

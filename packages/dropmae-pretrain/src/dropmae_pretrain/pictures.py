@@ -10,14 +10,64 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dropmae_pretrain.augment import CropParameters, augment
 from dropmae_pretrain.network import Draws, DropMAE
 from dropmae_pretrain.objective import patch_statistics, patchify, unpatchify
-from dropmae_pretrain.pair_config import CropConfig
+from dropmae_pretrain.pair_config import CropConfig, PairConfig
+from dropmae_pretrain.pairs import Clip, FramePairSource
+from trackdata.clips import read_frames
+from trackdata.sampling import sample_generator
 
 HIDDEN_GREY = 128
 CAPTIONS = ("original", "masked", "reconstructed")
 _GAP, _CAPTION = 6, 18  # pixels between panels, and above them
 _LEAST = 120  # pixels a panel is at least wide
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs to look at.
+
+    Attributes:
+        names: of their videos and frames.
+        first, second: ``(B, 3, S, S)`` float32 normalised.
+    """
+
+    names: tuple[str, ...]
+    first: Tensor
+    second: Tensor
+
+
+def draw_pairs(clips: Sequence[Clip], count: int, config: PairConfig, seed: int = 0) -> Pairs:
+    """Pairs of frames as training draws them, but cut at the same place: the largest square in the middle.
+
+    Args:
+        clips: gone through in order, from the start again when there are fewer than ``count``.
+        count: number B of pairs.
+        config: the gap, and the size and normalisation of the crop.
+        seed: decides the frames.
+
+    Raises:
+        FrameError: a frame cannot be read.
+        ValueError: there is no video, or an empty one.
+    """
+    source = FramePairSource(clips, config)
+    names, frames = [], []
+    for number in range(count):
+        clip = clips[number % len(clips)]
+        if len(clip.frames) == 0:
+            raise ValueError(f"{clip.name} holds no frames")
+        chosen = source.choose(sample_generator(seed, 0, number), len(clip.frames))
+        names.append(f"{clip.name}, frames {chosen[0]} and {chosen[1]}")
+        frames.append([_middle(image, config.crop) for image in read_frames(clip.frames, chosen)])
+    first, second = (torch.from_numpy(np.stack(part)) for part in zip(*frames, strict=True))
+    return Pairs(tuple(names), first, second)
+
+
+def _middle(image: np.ndarray, crop: CropConfig) -> np.ndarray:
+    height, width = image.shape[:2]
+    side = min(height, width)
+    return augment(image, CropParameters((height - side) // 2, (width - side) // 2, side, side), crop)
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from trackdata.datasets.images import Images
-    from trackdata.datasets.kinetics import Kinetics
+    from trackdata.datasets.kinetics import Kinetics, Video
 
 DatasetName = Literal["kinetics", "images"]
 
@@ -53,6 +54,24 @@ def open_training_videos(
 
         count = _processes() if workers is None else workers
         return Kinetics(root, split, cache=cache, workers=count, on_progress=show)
+
+
+def open_clips(source: str | Path) -> Sequence[Video]:
+    """The videos at ``source``: a video file, a folder of images, or whatever :func:`open_training_videos` takes.
+
+    Raises:
+        FrameError: the file is no video.
+        AnnotationError: there is nothing, or nothing that can be read.
+    """
+    from trackdata.clips import VIDEO_SUFFIXES, ClipFrames, inspect_clip
+    from trackdata.datasets.kinetics import Video, image_frames
+    from trackdata.storage import open_store
+
+    source = Path(source)
+    if source.suffix.lower() in VIDEO_SUFFIXES and not source.is_dir():
+        return [Video(source.stem, ClipFrames(source, inspect_clip(source).frames))]
+    images = image_frames(open_store(source), "")
+    return [Video(source.resolve().name, images)] if len(images) else open_training_videos(source)
 
 
 def _processes() -> int:
