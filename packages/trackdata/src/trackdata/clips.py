@@ -105,14 +105,12 @@ def inspect_clip(path: str | Path) -> ClipInfo:
     """
     path = Path(path)
     with _Clip(path) as clip:
-        count, fps, duration = len(clip.stamps), clip.fps, clip.duration
-    if count:
-        size = read_clip(path, [0])[0].shape[:2]
-    else:
-        with open_video(path, on_error="skip") as source:
-            size, count = source.size, 1 + max(frame.index for frame in source)
-        duration = count / fps if fps else None
-    return ClipInfo(count, fps, duration, size)
+        fps = clip.fps
+        if clip.stamps:
+            return ClipInfo(len(clip.stamps), fps, clip.duration, clip.read({0})[0].shape[:2])
+    with open_video(path, on_error="skip") as source:  # only reading all of it tells
+        size, count = source.size, 1 + max(frame.index for frame in source)
+    return ClipInfo(count, fps, count / fps if fps else None, size)
 
 
 class _Clip:
