@@ -1,4 +1,4 @@
-"""Train the small task from the command line: ``run_tiny.py RUN_DIR EPOCHS SECONDS_PER_STEP``."""
+"""Train the small task from the command line: ``run_tiny.py RUN_DIR EPOCHS SECONDS_PER_STEP [shard] [accumulate]``."""
 
 import json
 import sys
@@ -20,6 +20,8 @@ def main() -> None:
         workers=1,
         log_every=1,
         log_to="none",
+        shard="shard" in sys.argv[4:],
+        micro_batch=2 if "accumulate" in sys.argv[4:] else None,
     )
     task = TinyTask(dropout=0.0, optimizer="sgd", hook=lambda step: time.sleep(pause))
     summary = Trainer(config, task, run_dir).fit()

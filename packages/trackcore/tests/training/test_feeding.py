@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from trackcore.training import Counted, LoopConfig
+from trackcore.training.config import EpochLayout
 from trackcore.training.feeding import SampleError, StepBatches, close, make_loader, validation_batches
 from trackcore.training.seeding import derive_seed
 
@@ -60,11 +61,37 @@ def test_impossible_batches_are_named(processes, micro):
         ({"workers": -1}, "workers must not be negative"),
         ({"clip_norm": 0.0}, "clip_norm must be positive"),
         ({"best_metric": "IoU"}, "needs validation"),
+        ({"shard": True, "precision": "fp16"}, "shard works with fp32 and bf16"),
     ],
 )
 def test_impossible_settings_are_named(changes, message):
     with pytest.raises(ValueError, match=message):
         config(**changes)
+
+
+# 26 samples in batches of 8 and micro-batches of 2 are three steps of four micro-batches, and one micro-batch
+@pytest.mark.parametrize(
+    ("leftover", "processes", "layout", "lost"),
+    [
+        ("skip", 1, EpochLayout(micro=2, accumulate=4, micro_batches=12, steps=3), 0),
+        ("step", 1, EpochLayout(micro=2, accumulate=4, micro_batches=13, steps=4), 0),
+        ("lose", 1, EpochLayout(micro=2, accumulate=4, micro_batches=13, steps=3), 1),
+        ("step", 2, EpochLayout(micro=2, accumulate=2, micro_batches=6, steps=3), 0),  # one is not enough for two
+    ],
+)
+def test_what_becomes_of_leftover_micro_batches(leftover, processes, layout, lost):
+    loop = config(micro_batch=2, leftover=leftover)
+    assert loop.layout(processes) == layout
+    assert loop.layout(processes).lost == lost
+    turns = [loop.layout(processes).turns(step) for step in range(layout.steps)]
+    assert sum(turns) + lost == layout.micro_batches
+    dealt = [list(StepBatches(loop, rank, processes)) for rank in range(processes)]
+    assert all(len(batches) == len(StepBatches(loop, 0, processes)) == 2 * layout.micro_batches for batches in dealt)
+    second = [key for turn in zip(*dealt, strict=True) for batch in turn for key in batch if key[0] == 2]
+    assert second == [(2, index) for index in range(layout.micro_batches * processes * 2)]
+    later = StepBatches(loop, 0, processes, layout.steps + 2)  # the third step of the second epoch
+    assert list(later) == dealt[0][layout.micro_batches + 2 * layout.accumulate :]
+    assert len(later) == len(list(later))
 
 
 @pytest.mark.parametrize("count", [1, 7, 8, 9, 20])

@@ -129,6 +129,79 @@ class TestResuming:
         assert found[2]["total"] != 99
 
 
+class TestLeftover:
+    """Forty-six samples in steps of eight and micro-batches of two: five steps and three micro-batches."""
+
+    def loop(self, leftover: str, **changes) -> LoopConfig:
+        return config(samples_per_epoch=46, micro_batch=2, leftover=leftover, log_every=1, **changes)
+
+    def test_a_smaller_step_has_the_mean_gradient_of_its_micro_batches(self, tiny_task, tmp_path):
+        task = tiny_task(dropout=0.0)
+        summary = Trainer(self.loop("step", epochs=1), task, tmp_path / "short").fit()
+        assert (summary.steps, len(task.totals)) == (6, 23)
+        # the same training with the last three micro-batches as one batch
+        first = tiny_task(dropout=0.0)
+        Trainer(self.loop("skip", epochs=1), first, tmp_path / "full").fit()
+        rest = tiny_task(dropout=0.0)
+        rest.model.load_state_dict(first.model.state_dict())
+        samples = [rest.train_sample(1, index).sample for index in range(40, 46)]
+        batch = {key: torch.stack([torch.as_tensor(sample[key]) for sample in samples]) for key in samples[0]}
+        score = rest.model(batch["points"])
+        total = torch.nn.functional.binary_cross_entropy_with_logits(score, batch["side"])
+        total.backward()
+        norm = torch.cat([parameter.grad.flatten() for parameter in rest.model.parameters()]).norm().item()
+        last = records(tmp_path / "short", "step")[-1]
+        assert last["total"] == pytest.approx(total.item(), rel=1e-5)
+        assert last["grad_norm"] == pytest.approx(norm, rel=1e-5)
+
+    def test_lost_micro_batches_count_in_the_means_alone(self, tiny_task, tmp_path):
+        lost, skipped = tiny_task(), tiny_task()
+        Trainer(self.loop("lose"), lost, tmp_path / "lost").fit()
+        Trainer(self.loop("skip"), skipped, tmp_path / "skipped").fit()
+        assert torch.equal(weights(lost), weights(skipped))
+        assert (len(lost.totals), len(skipped.totals)) == (69, 60)
+        first = records(tmp_path / "lost", "epoch")[0]["total"]
+        assert first == pytest.approx(sum(lost.totals[:23]) / 23, rel=1e-6)
+
+    @pytest.mark.parametrize("leftover", ["step", "lose"])
+    @pytest.mark.parametrize("stop_after", [5, 6, 8])
+    def test_goes_on_bit_for_bit(self, tiny_task, tmp_path, leftover, stop_after):
+        whole = tiny_task()
+        summary = Trainer(self.loop(leftover), whole, tmp_path / "whole").fit()
+        part, rest = tiny_task(), tiny_task()
+        Trainer(self.loop(leftover), part, tmp_path / "parts").fit(stop_after=stop_after)
+        assert Trainer(self.loop(leftover), rest, tmp_path / "parts").fit().train == summary.train
+        assert part.totals + rest.totals == whole.totals
+        assert torch.equal(weights(rest), weights(whole))
+
+    def test_the_position_counts_micro_batches(self, tiny_task, tmp_path):
+        seen = []
+
+        class Watching(tiny_task):
+            def learning_rate_factor(self, progress):
+                seen.append(progress.position)
+                return 1.0
+
+        Trainer(self.loop("lose", epochs=2), Watching(), tmp_path).fit()
+        epoch = [number / 23 for number in (0, 4, 8, 12, 16, 20)]  # the last for the logged rate of the lost ones
+        assert seen == [*epoch, *(1 + part for part in epoch)]
+
+    def test_another_number_of_steps_is_refused(self, tiny_task, tmp_path):
+        Trainer(self.loop("step"), tiny_task(), tmp_path).fit(stop_after=1)
+        with pytest.raises(ResumeError, match="steps_per_epoch 6 -> 5"):
+            Trainer(self.loop("skip"), tiny_task(), tmp_path).fit()
+
+    def test_the_mean_learning_rate_is_recorded(self, tiny_task, tmp_path):
+        class Falling(tiny_task):
+            def learning_rate_factor(self, progress):
+                return 1.0 - progress.epoch_share
+
+        summary = Trainer(self.loop("step", epochs=1), Falling(), tmp_path).fit()
+        rates = [1e-2 * (1 - number // 4 * 4 / 23) for number in range(23)]
+        assert records(tmp_path, "epoch")[0]["lr"] == pytest.approx(sum(rates) / 23)
+        assert "lr" not in summary.train
+
+
 class TestCheckpoints:
     def test_the_last_ones_are_kept(self, tiny_task, tmp_path):
         Trainer(config(save_every=2, keep_last=3), tiny_task(), tmp_path).fit()

@@ -56,24 +56,33 @@ def test_sigterm_to_all_processes_saves_and_exits_cleanly(tmp_path, processes):
     assert resuming.load_step(tmp_path / "checkpoints", steps[-1])["step"] == steps[-1]
 
 
-@pytest.mark.slow
-def test_two_processes_are_one_with_twice_the_batch(tmp_path):
-    for name, command in {
-        "one": [sys.executable, str(SCRIPT), str(tmp_path / "one"), "2", "0"],
-        "two": torchrun(SCRIPT, tmp_path / "two", 2, 0),
-    }.items():
-        done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=240)
-        assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
-    one = checkpoints.load(tmp_path / "one" / "weights.safetensors").state
-    two = checkpoints.load(tmp_path / "two" / "weights.safetensors").state
-    torch.testing.assert_close(two, one, rtol=1e-5, atol=1e-6)
+def run(command: list[str]) -> None:
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
 
-    def values(run_dir: Path) -> list[dict]:
-        lines = map(json.loads, (run_dir / "metrics.jsonl").read_text().splitlines())
-        timing = ("samples_per_second", "data_wait_share")
-        return [{key: value for key, value in line.items() if key not in timing} for line in lines]
 
-    mine, theirs = values(tmp_path / "two"), values(tmp_path / "one")
+def alone(*arguments: object) -> list[str]:
+    return [sys.executable, *map(str, arguments)]
+
+
+@pytest.fixture(scope="module")
+def one_process(tmp_path_factory) -> Path:
+    run_dir = tmp_path_factory.mktemp("one")
+    run(alone(SCRIPT, run_dir, 2, 0))
+    return run_dir
+
+
+def values(run_dir: Path) -> list[dict]:
+    """The records of a run, without its timing."""
+    lines = map(json.loads, (run_dir / "metrics.jsonl").read_text().splitlines())
+    timing = ("samples_per_second", "data_wait_share")
+    return [{key: value for key, value in line.items() if key not in timing} for line in lines]
+
+
+def same_run(run_dir: Path, other_dir: Path) -> None:
+    mine, theirs = (checkpoints.load(folder / "weights.safetensors").state for folder in (run_dir, other_dir))
+    torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-6)
+    mine, theirs = values(run_dir), values(other_dir)
     assert len(mine) == len(theirs) == 12  # eight steps, two validations, two epochs
     for line, other in zip(mine, theirs, strict=True):
         assert line.keys() == other.keys()
@@ -81,5 +90,21 @@ def test_two_processes_are_one_with_twice_the_batch(tmp_path):
             key: value for key, value in other.items() if isinstance(value, str)
         }
         numbers = [key for key, value in line.items() if not isinstance(value, str)]
-        # gradient norms too: DDP's mean over processes is the large batch's gradient
+        # gradient norms too: the mean over processes is the large batch's gradient
         assert [line[key] for key in numbers] == pytest.approx([other[key] for key in numbers], rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [[], ["shard"], ["shard", "accumulate"]], ids=["copied", "sharded", "accumulated"])
+def test_two_processes_are_one_with_twice_the_batch(tmp_path, one_process, how):
+    run(torchrun(SCRIPT, tmp_path, 2, 0, *how))
+    same_run(tmp_path, one_process)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", ["sharded", "alone"])
+def test_a_run_goes_on_with_and_without_sharding(tmp_path, one_process, first):
+    sharded, plain = torchrun(SCRIPT, tmp_path), alone(SCRIPT, tmp_path)
+    for number, command in enumerate([sharded, plain] if first == "sharded" else [plain, sharded]):
+        run([*command, str(number + 1), "0", *(["shard"] if command is sharded else [])])
+    same_run(tmp_path, one_process)

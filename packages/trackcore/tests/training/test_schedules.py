@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from trackcore.training import Progress
-from trackcore.training.schedules import constant, multi_step, step_drop, warmup_cosine
+from trackcore.training.schedules import constant, multi_step, step_drop, warmup_cosine, warmup_cosine_epochs
 
 
 def at(step: int, total: int = 100) -> Progress:
@@ -52,3 +52,10 @@ def test_warmup_cosine():
     assert all(later < earlier for earlier, later in itertools.pairwise(rates[10:]))
     assert rates[-1] == pytest.approx(0.1, abs=1e-3)
     assert warmup_cosine(at(100), warmup_steps=10, floor=0.1) == pytest.approx(0.1)
+
+
+def test_warmup_cosine_epochs():
+    assert [warmup_cosine_epochs(epoch, 10, 4) for epoch in (0, 1, 4)] == [0.0, 0.25, 1.0]
+    assert warmup_cosine_epochs(7, 10, 4, floor=0.1) == pytest.approx(0.55)
+    assert warmup_cosine_epochs(10, 10, 4, floor=0.1) == pytest.approx(0.1)
+    assert warmup_cosine_epochs(0, 10) == 1.0

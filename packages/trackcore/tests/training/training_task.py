@@ -40,6 +40,9 @@ class TinyTask:
     def build_optimizer(self, groups):
         return torch.optim.AdamW(groups) if self.optimizer == "adamw" else torch.optim.SGD(groups, momentum=0.9)
 
+    def shard_units(self):
+        return [self.model.layers[0]]
+
     def learning_rate_factor(self, progress):
         return 1.0 if progress.epoch < 3 else 0.1
 

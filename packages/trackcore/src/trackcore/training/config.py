@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 class LoopConfig:
     """How long, in which steps and with what around them a network is trained.
 
-    An epoch is a fixed number of samples, drawn independently; it has ``samples_per_epoch // batch_size`` steps.
+    An epoch is a fixed number of samples, drawn independently; it has ``samples_per_epoch // batch_size`` steps, and
+    possibly a smaller one (see ``leftover``).
 
     Attributes:
         epochs: epochs in all.
         samples_per_epoch: training samples per epoch.
         batch_size: samples per optimiser step, over all processes and accumulated micro-batches.
         micro_batch: samples per process and forward pass; None takes all of a process's share at once.
+        leftover: what becomes of an epoch's micro-batches after its last full step. ``skip`` leaves them out, ``step``
+            makes a smaller step of them, ``lose`` computes and logs their losses and takes no step (which is what
+            accumulation does in the published MAE and DropMAE).
         validation_samples: samples per validation, 0 for none.
         validate_every: epochs between validations; the last epoch is always validated.
         workers: loader processes per training process; the number changes no sample.
@@ -43,6 +47,8 @@ class LoopConfig:
         device: "auto" takes the GPUs there are; "cpu" forces the CPU.
         find_unused_parameters: needed with several processes when a step leaves parameters without gradients.
         sync_batch_norm: batch statistics over all processes (GPU only) instead of each process's own.
+        shard: spread weights, gradients and optimiser state over the processes (FSDP) instead of keeping a copy on
+            each, for networks that are too large for that; not with fp16.
         retries: other samples tried in place of one that fails to load, before the run stops.
     """
 
@@ -50,6 +56,7 @@ class LoopConfig:
     samples_per_epoch: int
     batch_size: int
     micro_batch: int | None = None
+    leftover: Literal["skip", "step", "lose"] = "skip"
     validation_samples: int = 0
     validate_every: int = 1
     workers: int = 2
@@ -68,6 +75,7 @@ class LoopConfig:
     device: Literal["auto", "cpu"] = "auto"
     find_unused_parameters: bool = False
     sync_batch_norm: bool = False
+    shard: bool = False
     retries: int = 10
 
     def __post_init__(self) -> None:
@@ -86,15 +94,17 @@ class LoopConfig:
             )
         if self.best_metric is not None and not self.validation_samples:
             raise ValueError(f"best_metric {self.best_metric!r} needs validation: set validation_samples")
+        if self.shard and self.precision == "fp16":
+            raise ValueError("shard works with fp32 and bf16: fp16's scaler does not know about sharded gradients")
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimiser steps per epoch; samples that fill no batch are left out."""
+        """Full optimiser steps per epoch."""
         return self.samples_per_epoch // self.batch_size
 
     @property
     def total_steps(self) -> int:
-        """Optimiser steps of the whole training."""
+        """Full optimiser steps of the whole training."""
         return self.epochs * self.steps_per_epoch
 
     def batches(self, processes: int) -> tuple[int, int]:
@@ -111,6 +121,41 @@ class LoopConfig:
             )
         return micro, self.batch_size // (micro * processes)
 
+    def layout(self, processes: int) -> EpochLayout:
+        """How an epoch is cut for a number of processes. Raises ValueError as :meth:`batches` does."""
+        micro, accumulate = self.batches(processes)
+        full = self.steps_per_epoch * accumulate
+        present = self.samples_per_epoch // (micro * processes)
+        rest = 0 if self.leftover == "skip" else present - full
+        short = int(self.leftover == "step" and rest > 0)
+        return EpochLayout(micro, accumulate, full + rest, self.steps_per_epoch + short)
+
+
+@dataclass(frozen=True)
+class EpochLayout:
+    """An epoch in micro-batches and steps.
+
+    Attributes:
+        micro: samples of a micro-batch on one process.
+        accumulate: micro-batches that each process accumulates in a full step.
+        micro_batches: of each process in an epoch.
+        steps: optimiser steps in an epoch.
+    """
+
+    micro: int
+    accumulate: int
+    micro_batches: int
+    steps: int
+
+    def turns(self, step: int) -> int:
+        """Micro-batches of step ``step`` of an epoch, counted from 0."""
+        return min(self.accumulate, self.micro_batches - step * self.accumulate)
+
+    @property
+    def lost(self) -> int:
+        """Micro-batches after the last step."""
+        return max(0, self.micro_batches - self.steps * self.accumulate)
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -122,6 +167,7 @@ class Progress:
         steps_per_epoch: optimiser steps in an epoch.
         epochs: epochs in all.
         training: False during validation.
+        epoch_share: share of the current epoch's micro-batches that came before this step.
     """
 
     step: int
@@ -129,6 +175,12 @@ class Progress:
     steps_per_epoch: int
     epochs: int
     training: bool = True
+    epoch_share: float = 0.0
+
+    @property
+    def position(self) -> float:
+        """Epochs trained before this step, fractions included."""
+        return self.epoch - 1 + self.epoch_share
 
     @property
     def total_steps(self) -> int:
@@ -229,6 +281,12 @@ class Task(Protocol):
 
     def validation_sample(self, index: int) -> Any:
         """Validation sample ``index``; only called when ``validation_samples`` is positive."""
+
+    def shard_units(self) -> Sequence[nn.Module]:
+        """Parts of the network that are sharded one by one, such as its transformer blocks.
+
+        May be left out: then all weights of the network come together in every forward pass.
+        """
 
     def collate(self, samples: list[Any]) -> Any:
         """A batch of CPU tensors (nested dicts, lists or tuples of them) from samples; the loop moves it over.

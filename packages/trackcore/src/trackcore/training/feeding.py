@@ -48,18 +48,20 @@ class StepBatches(Sampler[list[Key]]):
     """The training micro-batches of one process, from ``start_step`` to the end of the training."""
 
     def __init__(self, config: LoopConfig, rank: int, processes: int, start_step: int = 0) -> None:
-        self._config, self._rank, self._processes, self._start = config, rank, processes, start_step
-        self._micro, self._accumulate = config.batches(processes)
+        self._epochs, self._rank, self._processes = config.epochs, rank, processes
+        self._layout = config.layout(processes)
+        self._epoch, self._step = divmod(start_step, self._layout.steps)
 
     def __len__(self) -> int:
-        return (self._config.total_steps - self._start) * self._accumulate
+        return (self._epochs - self._epoch) * self._layout.micro_batches - self._step * self._layout.accumulate
 
     def __iter__(self) -> Iterator[list[Key]]:
-        for step in range(self._start, self._config.total_steps):
-            epoch, within = divmod(step, self._config.steps_per_epoch)
-            for turn in range(self._accumulate):
-                first = within * self._config.batch_size + (turn * self._processes + self._rank) * self._micro
-                yield [(epoch + 1, index) for index in range(first, first + self._micro)]
+        layout, start = self._layout, self._step * self._layout.accumulate
+        for epoch in range(self._epoch, self._epochs):
+            for number in range(start, layout.micro_batches):
+                first = (number * self._processes + self._rank) * layout.micro
+                yield [(epoch + 1, index) for index in range(first, first + layout.micro)]
+            start = 0
 
 
 def validation_batches(config: LoopConfig, rank: int, processes: int) -> list[list[Key]]:

@@ -9,8 +9,8 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from trackcore.checkpoints import load_state, save_weights
-from trackcore.training import resuming
+from trackcore.training import resuming, sharding
 from trackcore.training.config import LoopConfig, Progress, Summary, Task, listed
 from trackcore.training.feeding import Batch, SampleError, StepBatches, close, make_loader, validation_batches
 from trackcore.training.interruption import StopRequest
@@ -90,18 +90,19 @@ class Trainer:
         config, began = self.config, time.perf_counter()
         self._accelerator = accelerator = _accelerator(config)
         self._rank, self._processes = accelerator.process_index, accelerator.num_processes
-        self._micro, self._accumulate = config.batches(self._processes)
+        self._layout = config.layout(self._processes)
+        self._total = config.epochs * self._layout.steps
         seed_everything(derive_seed(config.seed, "start", self._rank))
         self._model, self._optimizer, self._rates = self._prepare()
         notices: list[str] = []
         self._resume(resume, notices)
-        self._reporter = Reporter(self.run_dir, config, self._step, accelerator.is_main_process)
+        self._reporter = Reporter(self.run_dir, config, self._step, accelerator.is_main_process, self._total)
         with StopRequest() as stop:
             self._stop = stop
             try:
                 for notice in notices:
                     self._reporter.say(notice)
-                interrupted = self._run(config.total_steps if stop_after is None else self._step + stop_after)
+                interrupted = self._run(self._total if stop_after is None else self._step + stop_after)
             finally:
                 self._reporter.close()
                 accelerator.unwrap_model(self._model, keep_fp32_wrapper=False)
@@ -126,13 +127,21 @@ class Trainer:
             if self._accelerator.device.type != "cuda":
                 raise ValueError("sync_batch_norm works on GPUs only; set it to False to train on the CPU")
             model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        if config.shard:
+            model = self._accelerator.prepare_model(model, evaluation_mode=True)  # precision and device, no DDP
+            if self._processes > 1:
+                units = getattr(self.task, "shard_units", list)()
+                sharding.shard(model, units, self._accelerator.device)
         if config.compile:
             model.compile()
         groups = self.task.parameter_groups()
         if lacking := [group.get("name", number) for number, group in enumerate(groups) if "lr" not in group]:
             raise ValueError(f"parameter groups need a base learning rate under 'lr'; groups without: {lacking}")
         rates = [float(group["lr"]) for group in groups]
-        model, optimizer = self._accelerator.prepare(model, self.task.build_optimizer(groups))
+        optimizer = self.task.build_optimizer(groups)
+        if config.shard:
+            return model, self._accelerator.prepare(optimizer), rates
+        model, optimizer = self._accelerator.prepare(model, optimizer)
         return model, optimizer, rates
 
     def _run(self, stop_at: int) -> bool:
@@ -143,9 +152,9 @@ class Trainer:
         self._model.train()
         try:
             stopped = not self._close_epoch()  # a signal may have come between an epoch's last step and its validation
-            while self._step < config.total_steps and not stopped:
+            while self._step < self._total and not stopped:
                 stopped = self._train_step(feed)
-                if self._step % config.steps_per_epoch == 0 and not stopped:
+                if self._step % self._layout.steps == 0 and not stopped:
                     stopped = not self._close_epoch()
                 elif config.save_every and self._step % config.save_every == 0:
                     self._save()
@@ -155,55 +164,105 @@ class Trainer:
         finished = self._closed_epochs == config.epochs
         if not finished:
             self._save()
-            self._reporter.say(f"stopped after step {self._step} of {config.total_steps}, saved; start again to go on")
+            self._reporter.say(f"stopped after step {self._step} of {self._total}, saved; start again to go on")
         elif config.best_metric is None:
             self._save_weights()
         return not finished
 
     def _train_step(self, feed: Any) -> bool:
         """One optimiser step over all its micro-batches; True when any process was asked to stop."""
-        config, accelerator, step = self.config, self._accelerator, self._step
-        progress = self._progress(step // config.steps_per_epoch + 1)
+        accelerator, layout = self._accelerator, self._layout
+        epoch, within = divmod(self._step, layout.steps)
+        turns = layout.turns(within)
+        progress = self._progress(epoch + 1, share=within * layout.accumulate / layout.micro_batches)
         self._set_learning_rates(progress)
         self._optimizer.zero_grad()
         waited, sums = 0.0, {}
-        for turn in range(self._accumulate):
-            asked = time.perf_counter()
-            batch: Batch = next(feed)
-            waited += time.perf_counter() - asked
-            self._count(batch)
-            data = send_to_device(batch.data, accelerator.device, non_blocking=True)
-            # seeded by position, dropout draws the same after a resumption
-            seed_everything(derive_seed(config.seed, "step", step, self._rank, turn))
-            last = turn == self._accumulate - 1
-            with nullcontext() if last else accelerator.no_sync(self._model):
+        for turn in range(turns):
+            data, wait = self._next(feed, turn)
+            waited += wait
+            with self._without_exchange(turn < turns - 1):
                 losses = _checked(self.task.losses(self._model, data, progress))
-                accelerator.backward(losses["total"] / self._accumulate)
+                accelerator.backward(losses["total"] / turns)
             for name, value in losses.items():
-                sums[name] = sums.get(name, 0.0) + value.detach().to(accelerator.device).float() / self._accumulate
-        norm = accelerator.clip_grad_norm_(self._model.parameters(), config.clip_norm or math.inf)
+                sums[name] = sums.get(name, 0.0) + value.detach().to(accelerator.device).float() / turns
+        norm = accelerator.clip_grad_norm_(self._model.parameters(), self.config.clip_norm or math.inf)
         # one exchange per step: the losses' means, the norm, and whether any process has been asked to stop
         stop = torch.tensor(float(self._stop.requested), device=accelerator.device)
-        packed = torch.stack([*sums.values(), norm.to(stop), stop])
-        *means, norm_value, stopping = accelerator.reduce(packed, reduction="mean").tolist()
-        values = dict(zip(sums, means, strict=True))
+        values, (norm_value, stopping) = self._reduce(sums, torch.stack([sharding.whole(norm).to(stop), stop]))
         self._check_finite(values, norm_value)
         self._optimizer.step()
         if self._optimizer.step_was_skipped and accelerator.is_main_process:
             self._new_faults["steps skipped by the fp16 scaler"] += 1
         self._step += 1
-        for name, value in values.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value
-        self._summed += 1
-        shown = {**values, "grad_norm": norm_value, "lr": self._optimizer.param_groups[0]["lr"]}
+        self._sum_up(values, turns)
+        shown = {**values, "grad_norm": norm_value, "lr": self._learning_rate}
         self._reporter.step(self._step, progress.epoch, shown, waited)
+        if within == layout.steps - 1 and layout.lost:
+            self._lose(feed, epoch + 1)
         return stopping > 0
+
+    @torch.no_grad()
+    def _lose(self, feed: Any, epoch: int) -> None:
+        """Compute the losses of an epoch's leftover micro-batches for its means, and take no step."""
+        layout = self._layout
+        first = layout.steps * layout.accumulate
+        for number in range(first, layout.micro_batches):
+            if number % layout.accumulate == 0:
+                progress = self._progress(epoch, share=number / layout.micro_batches)
+                self._set_learning_rates(progress)
+            data, _ = self._next(feed, number - first + layout.accumulate)
+            values, _ = self._reduce(_checked(self.task.losses(self._model, data, progress)))
+            self._check_finite(values, 0.0)
+            self._sum_up(values, 1)
+
+    def _next(self, feed: Any, turn: int) -> tuple[Any, float]:
+        """The next micro-batch on its device, and how long it was waited for; seeds what is random in its pass."""
+        asked = time.perf_counter()
+        batch: Batch = next(feed)
+        waited = time.perf_counter() - asked
+        self._count(batch)
+        data = send_to_device(batch.data, self._accelerator.device, non_blocking=True)
+        # seeded by position, dropout draws the same after a resumption
+        seed_everything(derive_seed(self.config.seed, "step", self._step, self._rank, turn))
+        return data, waited
+
+    @contextmanager
+    def _without_exchange(self, wanted: bool) -> Iterator[None]:
+        """While ``wanted``, gradients stay on their process until a later micro-batch of the step."""
+        if sharding.is_sharded(self._model):
+            self._model.set_requires_gradient_sync(not wanted)
+            yield
+        else:
+            with self._accelerator.no_sync(self._model) if wanted else nullcontext():
+                yield
+
+    def _reduce(
+        self, losses: Mapping[str, Tensor], extra: Tensor | None = None
+    ) -> tuple[dict[str, float], list[float]]:
+        """Means over the processes of losses by name and of further numbers."""
+        device = self._accelerator.device
+        packed = torch.stack([value.detach().to(device).float() for value in losses.values()])
+        if extra is not None:
+            packed = torch.cat([packed, extra.to(packed)])
+        means = self._accelerator.reduce(packed, reduction="mean").tolist()
+        return dict(zip(losses, means, strict=False)), means[len(losses) :]
+
+    def _sum_up(self, values: Mapping[str, float], weight: int) -> None:
+        """Add to the epoch's sums, which the learning rate is part of."""
+        for name, value in {**values, _RATE: self._learning_rate}.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value * weight
+        self._summed += weight
+
+    @property
+    def _learning_rate(self) -> float:
+        return self._optimizer.param_groups[0]["lr"]
 
     def _close_epoch(self) -> bool:
         """After an epoch's last step: means, validation, checkpoint. False when a signal came during the validation."""
         config = self.config
-        epoch = self._step // config.steps_per_epoch
-        if self._step % config.steps_per_epoch or epoch == self._closed_epochs:
+        epoch, within = divmod(self._step, self._layout.steps)
+        if within or epoch == self._closed_epochs:
             return True
         began, improved = time.perf_counter(), False
         if config.validation_samples and (epoch % config.validate_every == 0 or epoch == config.epochs):
@@ -212,9 +271,10 @@ class Trainer:
                 return False
             self._validation = validation
             improved = self._improves(epoch)
-        self._train = {name: total / self._summed for name, total in self._sums.items()}
+        means = {name: total / self._summed for name, total in self._sums.items()}
+        self._reporter.record("epoch", self._step, epoch, means)
+        self._train = {name: mean for name, mean in means.items() if name != _RATE}
         self._sums, self._summed, self._closed_epochs = {}, 0, epoch
-        self._reporter.record("epoch", self._step, epoch, self._train)
         self._gather_faults()
         faults = f"; faults so far: {dict(self._faults)}" if self._faults else ""
         self._reporter.say(f"epoch {epoch}/{config.epochs} done: {listed(self._train)}{faults}")
@@ -238,16 +298,17 @@ class Trainer:
         count = 0
         feed = iter(make_loader(self.task, config, batches, False, accelerator.device))
         try:
-            for number, batch in enumerate(feed):
-                self._count(batch)
-                if batch.size:
-                    seed_everything(derive_seed(config.seed, "validation", epoch, self._rank, number))
-                    data = send_to_device(batch.data, accelerator.device, non_blocking=True)
-                    for name, value in self.task.losses(model, data, progress).items():
-                        sums[name] += float(value) * batch.size
-                    count += batch.size
-                if self._anyone_stopped():
-                    return None
+            with sharding.gathered(model):
+                for number, batch in enumerate(feed):
+                    self._count(batch)
+                    if batch.size:
+                        seed_everything(derive_seed(config.seed, "validation", epoch, self._rank, number))
+                        data = send_to_device(batch.data, accelerator.device, non_blocking=True)
+                        for name, value in self.task.losses(model, data, progress).items():
+                            sums[name] += float(value) * batch.size
+                        count += batch.size
+                    if self._anyone_stopped():
+                        return None
         finally:
             close(feed)
             model.train()
@@ -277,8 +338,8 @@ class Trainer:
         self._best = {"metric": metric, "value": value, "step": self._step, "epoch": epoch}
         return True
 
-    def _progress(self, epoch: int, training: bool = True) -> Progress:
-        return Progress(self._step, epoch, self.config.steps_per_epoch, self.config.epochs, training)
+    def _progress(self, epoch: int, training: bool = True, share: float = 0.0) -> Progress:
+        return Progress(self._step, epoch, self._layout.steps, self.config.epochs, training, share)
 
     def _set_learning_rates(self, progress: Progress) -> None:
         factors = self.task.learning_rate_factor(progress)
@@ -288,7 +349,7 @@ class Trainer:
             group["lr"] = rate * factor
 
     def _check_finite(self, values: Mapping[str, float], norm: float) -> None:
-        epoch = self._step // self.config.steps_per_epoch + 1
+        epoch = self._step // self._layout.steps + 1
         kept = resuming.saved_steps(self._folder)
         last = f"the last checkpoint is of step {kept[-1]}" if kept else "there is no checkpoint yet"
         if not math.isfinite(values["total"]):
@@ -331,13 +392,15 @@ class Trainer:
     def _save(self) -> None:
         """A training checkpoint of the current step."""
         self._gather_faults()
+        main = self._accelerator.is_main_process
+        model, optimizer = self._whole_model(), sharding.whole(self._optimizer.state_dict(), keep=main)
         if self._accelerator.is_main_process:
             scaler = self._accelerator.scaler
             contents = {
                 "step": self._step,
-                "plan": self._plan,
-                "model": self._accelerator.unwrap_model(self._model).state_dict(),
-                "optimizer": self._optimizer.state_dict(),
+                "plan": {**self._plan, "steps_per_epoch": self._layout.steps},
+                "model": model,
+                "optimizer": optimizer,
                 "scaler": scaler.state_dict() if scaler is not None else None,
                 **{name: getattr(self, f"_{name}") for name in _CARRIED},
             }
@@ -345,6 +408,11 @@ class Trainer:
             best = self._best["step"] if self._best else None
             resuming.save(self._folder, contents, self.config.keep_last, best)
         self._accelerator.wait_for_everyone()
+
+    def _whole_model(self) -> dict[str, Tensor]:
+        """The network's state dict for a file, complete on the first process; all of them have to ask."""
+        state = self._accelerator.unwrap_model(self._model).state_dict()
+        return sharding.whole(state, keep=self._accelerator.is_main_process)
 
     def _resume(self, resume: bool, notices: list[str]) -> None:
         """Take up the newest readable checkpoint, the same one on every process."""
@@ -362,23 +430,29 @@ class Trainer:
         if contents is None:
             return
         plan = contents["plan"]
-        if changed := [f"{key} {plan[key]} -> {mine}" for key, mine in self._plan.items() if plan[key] != mine]:
+        changed = [f"{key} {plan[key]} -> {mine}" for key, mine in self._plan.items() if plan[key] != mine]
+        steps, mine = plan.get("steps_per_epoch", self._layout.steps), self._layout.steps
+        if not changed and steps != mine:  # by leftover, or by the processes among which a smaller step is divided
+            changed = [f"steps_per_epoch {steps} -> {mine}"]
+        if changed:
             raise ResumeError(
                 f"{self.run_dir} was trained with other settings, so its steps mean other samples: "
                 f"{', '.join(changed)}; choose another folder"
             )
         hint = f"{self.run_dir} holds the training of another network; choose another folder"
-        load_state(self._accelerator.unwrap_model(self._model), contents["model"], hint=hint)
-        self._optimizer.load_state_dict(contents["optimizer"])
+        model = self._accelerator.unwrap_model(self._model)
+        load_state(model, sharding.model_share(contents["model"], model), hint=hint)
+        self._optimizer.load_state_dict(sharding.optimizer_share(contents["optimizer"], self._optimizer))
         if self._accelerator.scaler is not None and contents["scaler"] is not None:
             self._accelerator.scaler.load_state_dict(contents["scaler"])
         self._step = contents["step"]
         for name in _CARRIED:
             setattr(self, f"_{name}", contents[name])
         self._faults = Counter(contents["faults"])
-        notices.append(f"going on after step {self._step} of {self.config.total_steps}")
+        notices.append(f"going on after step {self._step} of {self._total}")
 
     def _save_weights(self) -> None:
+        state = self._whole_model()
         if self._accelerator.is_main_process:
             card = {
                 **self._card,
@@ -388,11 +462,11 @@ class Trainer:
                 "validation": self._validation,
                 "plan": self._plan,
             }
-            state = self._accelerator.unwrap_model(self._model).state_dict()
             save_weights(self.run_dir / "weights.safetensors", state, card)
         self._accelerator.wait_for_everyone()
 
 
+_RATE = "lr"  # among the epoch's means
 _CARRIED = ("closed_epochs", "sums", "summed", "train", "validation", "best")
 
 

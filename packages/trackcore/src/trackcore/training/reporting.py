@@ -29,10 +29,14 @@ class Reporter:
         config: of the loop.
         start_step: steps already taken; records of later ones, left by a run that was killed, are removed.
         active: whether this process reports.
+        total_steps: of the whole training; None for that of full steps.
     """
 
-    def __init__(self, run_dir: Path, config: LoopConfig, start_step: int, active: bool) -> None:
+    def __init__(
+        self, run_dir: Path, config: LoopConfig, start_step: int, active: bool, total_steps: int | None = None
+    ) -> None:
         self._config, self._active, self._start = config, active, start_step
+        self._total = config.total_steps if total_steps is None else total_steps
         if not active:
             return
         run_dir.mkdir(parents=True, exist_ok=True)
@@ -44,7 +48,7 @@ class Reporter:
         self._bar = None
         if self._console.is_terminal:
             self._bar = Progress(BarColumn(bar_width=12), TextColumn("{task.description}"), console=self._console)
-            self._line = self._bar.add_task("starting", total=config.total_steps, completed=start_step)
+            self._line = self._bar.add_task("starting", total=self._total, completed=start_step)
             self._bar.start()
         self._began = self._marked = time.perf_counter()
         self._marked_step, self._waited = start_step, 0.0
@@ -60,7 +64,7 @@ class Reporter:
         """After an optimiser step: ``step`` counts it, ``waited`` is the time it waited for data in seconds."""
         if not self._active:
             return
-        config, total = self._config, self._config.total_steps
+        config, total = self._config, self._total
         self._waited += waited
         logged = step % config.log_every == 0 or step == total
         if logged:

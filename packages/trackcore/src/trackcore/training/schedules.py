@@ -41,3 +41,18 @@ def warmup_cosine(progress: Progress, warmup_steps: int = 0, floor: float = 0.0)
         return (progress.step + 1) / warmup_steps
     share = (progress.step - warmup_steps) / max(1, progress.total_steps - warmup_steps)
     return floor + (1.0 - floor) * 0.5 * (1.0 + math.cos(math.pi * min(share, 1.0)))
+
+
+def warmup_cosine_epochs(position: float, epochs: float, warmup_epochs: float = 0.0, floor: float = 0.0) -> float:
+    """Linear from 0 to 1 over ``warmup_epochs``, then half a cosine down to ``floor`` after ``epochs`` epochs.
+
+    The schedule of MAE (CVPR 2022) and DropMAE (CVPR 2023), a function of the fractional epoch; the first step of a
+    training with warm-up has a learning rate of zero.
+
+    Args:
+        position: epochs trained so far, such as ``Progress.position``.
+    """
+    if position < warmup_epochs:
+        return position / warmup_epochs
+    share = (position - warmup_epochs) / (epochs - warmup_epochs)
+    return floor + (1.0 - floor) * 0.5 * (1.0 + math.cos(math.pi * share))
