@@ -171,5 +171,5 @@ def test_rules_for_boxes(rule, block, pixel, empty):
     assert mask_box(mask, rule).tolist() == pixel
     mask[0, 0], mask[1:3, 2:5] = 0, 1
     assert mask_box(mask, rule).tolist() == block
-    with pytest.raises(ValueError, match="one of inclusive, exclusive, pytracking, got 'tight'"):
+    with pytest.raises(ValueError, match="a box rule is one of inclusive, exclusive, pytracking, got 'tight'"):
         mask_box(mask, "tight")

@@ -62,7 +62,8 @@ def decode_labels(data: bytes, source: str | Path) -> np.ndarray:
     """
     image, packed = _decode(data, source)
     if image.mode in ("P", "L", "1"):
-        return np.array(image, np.uint8) // np.uint8(_GREY_STEPS.get(packed, 1))
+        labels = np.array(image, np.uint8)
+        return labels // np.uint8(_GREY_STEPS[packed]) if packed in _GREY_STEPS else labels
     if image.mode.startswith("I"):
         labels = np.array(image)
         if labels.min() < 0 or labels.max() > _LARGEST:

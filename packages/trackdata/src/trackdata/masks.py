@@ -35,15 +35,26 @@ class Extents:
 
 def label_extents(labels: np.ndarray) -> Extents:
     """The objects of a label map ``(H, W)`` of integers that are not negative."""
-    counts = np.bincount(labels.ravel())
+    rows, columns = np.flatnonzero(labels.any(axis=1)), np.flatnonzero(labels.any(axis=0))
+    if len(rows) == 0:
+        return Extents(np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, 4), np.int64))
+    shown = labels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]  # the rest only costs time
+    counts = np.bincount(shown.ravel())
     objects = np.flatnonzero(counts[1:]) + 1
-    corners = np.array([_corners(labels == number) for number in objects], np.int64)
-    return Extents(objects, counts[objects], corners.reshape(-1, 4))
+    corners = np.array([_corners(shown == number) for number in objects], np.int64)
+    shift = np.array([columns[0], rows[0]] * 2)
+    return Extents(objects, counts[objects], corners + shift)
 
 
 def _corners(mask: np.ndarray) -> tuple[int, int, int, int]:
     columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
     return columns[0], rows[0], columns[-1], rows[-1]
+
+
+def check_box_rule(rule: str) -> None:
+    """Raise ValueError naming the known rules when ``rule`` is none of them."""
+    if rule not in get_args(BoxRule):
+        raise ValueError(f"a box rule is one of {', '.join(get_args(BoxRule))}, got {rule!r}")
 
 
 def corner_boxes(corners: np.ndarray, pixels: np.ndarray, rule: BoxRule = "inclusive") -> np.ndarray:
@@ -57,8 +68,7 @@ def corner_boxes(corners: np.ndarray, pixels: np.ndarray, rule: BoxRule = "inclu
     Raises:
         ValueError: unknown rule.
     """
-    if rule not in get_args(BoxRule):
-        raise ValueError(f"rule is one of {', '.join(get_args(BoxRule))}, got {rule!r}")
+    check_box_rule(rule)
     boxes = np.asarray(corners, np.float64).reshape(-1, 4).copy()
     boxes[:, 2:] -= boxes[:, :2] - (0 if rule == "exclusive" else 1)
     boxes[np.asarray(pixels) == 0] = (0, 0, 1, 1) if rule == "pytracking" else 0

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import lmdb
 import numpy as np
 import pytest
 
@@ -38,6 +39,23 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def stored(request: pytest.FixtureRequest, mini: Path, archive: Path) -> Path:
     """The miniature datasets once as folders and once inside the zip archive: ``stored / "lasot"`` is a root."""
     return mini if request.param == "folder" else archive
+
+
+@pytest.fixture(scope="session")
+def packed(mini: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The miniature datasets each in an LMDB of its own, whose keys are paths."""
+    root = tmp_path_factory.mktemp("packed")
+    for folder in (folder for folder in mini.iterdir() if not folder.name.endswith("_lmdb")):
+        with lmdb.open(str(root / folder.name), map_size=1 << 24) as environment, environment.begin(write=True) as keys:
+            for path in (path for path in folder.rglob("*") if path.is_file()):
+                keys.put(path.relative_to(folder).as_posix().encode(), path.read_bytes())
+    return root
+
+
+@pytest.fixture(params=["folder", "zip", "lmdb"])
+def anywhere(request: pytest.FixtureRequest, mini: Path, archive: Path, packed: Path) -> Path:
+    """As ``stored``, and once in LMDB."""
+    return {"folder": mini, "zip": archive, "lmdb": packed}[request.param]
 
 
 @pytest.fixture(scope="session")

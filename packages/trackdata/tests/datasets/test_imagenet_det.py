@@ -22,8 +22,8 @@ def listed(dataset):
     ]
 
 
-def test_one_item_per_object(stored, expected):
-    dataset = ImageNetDet(stored / "det")
+def test_one_item_per_object(anywhere, expected):
+    dataset = ImageNetDet(anywhere / "det")
     assert isinstance(dataset, Dataset)
     assert dataset.still
     assert listed(dataset) == expected["alpharefine/imagenet_det"]["all"]  # without the validation images in i
@@ -34,29 +34,29 @@ def test_one_item_per_object(stored, expected):
     assert (len(sequence), sequence.frames[0].shape) == (1, (36, 48, 3))
 
 
-def test_published_size_rule(stored, expected):
+def test_published_size_rule(anywhere, expected):
     kept = expected["alpharefine/imagenet_det"]["kept"]
-    published = open_dataset("ALPHAREFINE_DET", stored / "det")
+    published = open_dataset("ALPHAREFINE_DET", anywhere / "det")
     assert listed(published) == [{key: entry[key] for key in ("path", "anno")} for entry in kept]
     assert [[*sequence.attributes["resolution"]] for sequence in iterate(published)] == [
         entry["image_size"] for entry in kept
     ]
-    assert len(ImageNetDet(stored / "det", max_target_area=1.0)) == 3
+    assert len(ImageNetDet(anywhere / "det", max_target_area=1.0)) == 3
     # Areas 900, 400 and 1080 of 1728 pixels.
-    assert [sequence.name for sequence in iterate(ImageNetDet(stored / "det", max_target_area=0.75))] == [
+    assert [sequence.name for sequence in iterate(ImageNetDet(anywhere / "det", max_target_area=0.75))] == [
         "n01443537_10007.0",
         "n01443537_10007.1",
     ]
 
 
-def test_one_item_per_image(stored):
-    dataset = open_dataset("SPARSETT_DET", stored / "det")  # finds nothing of 2014
+def test_one_item_per_image(anywhere):
+    dataset = open_dataset("SPARSETT_DET", anywhere / "det")  # finds nothing of 2014
     sequence = dataset[0]
     assert [len(dataset), len(sequence), sequence.name] == [1, 2, "n01443537_10007"]
     assert sequence.boxes.tolist() == [[0, 3, 31, 31], [5, 6, 21, 21]]
     assert sequence.attributes["classes"] == ("n01443537", "n01443537")
     np.testing.assert_array_equal(sequence.frames[0], sequence.frames[1])
-    assert [len(sequence) for sequence in iterate(ImageNetDet(stored / "det", items="images"))] == [2, 1]
+    assert [len(sequence) for sequence in iterate(ImageNetDet(anywhere / "det", items="images"))] == [2, 1]
 
 
 def test_official_names_of_folders(editable):

@@ -26,8 +26,8 @@ def editable(mini, tmp_path):
     # The options of the filtered case are not recorded; these leave out what it leaves out.
     [("train/imagenet_vid", {}), ("train/imagenet_vid_filtered", {"min_length": 10, "max_target_area": 0.9})],
 )
-def test_training_reader(stored, check_training, expected, case, options):
-    dataset = ImageNetVid(stored / "vid", **options)
+def test_training_reader(anywhere, check_training, expected, case, options):
+    dataset = ImageNetVid(anywhere / "vid", **options)
     assert isinstance(dataset, Dataset)
     assert not dataset.still
     check_training(dataset, case)
@@ -39,8 +39,8 @@ def test_training_reader(stored, check_training, expected, case, options):
         assert [*sequence.attributes["resolution"]] == description["image_size"]
 
 
-def test_toolkit_reader(stored, expected):
-    dataset = ImageNetVid(stored / "vid", gaps="skip", plus_one=True, min_length=2, max_target_area=None)
+def test_toolkit_reader(anywhere, expected):
+    dataset = ImageNetVid(anywhere / "vid", gaps="skip", plus_one=True, min_length=2, max_target_area=None)
     assert len(dataset) == len(expected["toolkit/imagenet_vid"])
     for sequence, entry in zip(iterate(dataset), expected["toolkit/imagenet_vid"], strict=True):
         assert sequence.name == entry["name"]

@@ -33,6 +33,7 @@ __all__ = [
 GROUP = "trackdata.datasets"
 MODULES = (
     "coco",
+    "davis",
     "dtb70",
     "folder",
     "got10k",
@@ -49,6 +50,7 @@ MODULES = (
     "tnl2k",
     "trackingnet",
     "uav123",
+    "youtubevos",
 )
 
 

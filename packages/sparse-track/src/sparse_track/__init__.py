@@ -1,0 +1,1 @@
+"""SparseTT: a Siamese Swin tracker with top-k sparse attention (IJCAI 2022)."""
