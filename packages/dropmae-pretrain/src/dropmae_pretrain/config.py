@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from dropmae_pretrain.pair_config import CropConfig, PairConfig
+from dropmae_pretrain.videos import DatasetName
+from trackcore.training.config import LoopConfig
+
 Masking = Literal["joint", "per_frame", "asymmetric"]
 
 
@@ -17,6 +21,7 @@ class ModelConfig:
         patch: side p of a patch in pixels.
         width, depth, heads: of the encoder.
         decoder_width, decoder_depth, decoder_heads: of the decoder.
+        mlp_ratio: hidden width of the MLPs of both relative to their width.
     """
 
     image_size: int = 224
@@ -27,6 +32,7 @@ class ModelConfig:
     decoder_width: int = 512
     decoder_depth: int = 8
     decoder_heads: int = 16
+    mlp_ratio: float = 4.0
 
     def __post_init__(self) -> None:
         if self.patch < 1 or self.image_size < self.patch or self.image_size % self.patch:
@@ -73,8 +79,6 @@ class ObjectiveConfig:
         normalise_target: predict each patch minus its mean, divided by its standard deviation, instead of pixels.
         drop_in_evaluation: drop attention in evaluation mode too, as the published code does; needed to compare losses
             with it.
-        swap_frames: probability with which the later frame of a pair is given first. Published is 0, though trackers
-            give the frame-identity vectors to earlier and later frames the other way round.
     """
 
     drop: float = 0.1
@@ -83,12 +87,10 @@ class ObjectiveConfig:
     first_mask_ratio: float = 0.0
     normalise_target: bool = True
     drop_in_evaluation: bool = False
-    swap_frames: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("drop", "swap_frames"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
+        if not 0 <= self.drop <= 1:
+            raise ValueError(f"drop must lie in [0, 1], got {self.drop}")
         for name in ("mask_ratio", "first_mask_ratio"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must lie in [0, 1), got {getattr(self, name)}")
@@ -115,6 +117,98 @@ class ObjectiveConfig:
                 f"{'lower' if sum(counts) == 0 else 'raise'} it"
             )
         return counts[0] if len(counts) == 1 else (counts[0], counts[1])
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which frames make pairs, and how they are cropped to the network's image size; the defaults are as published.
+
+    Attributes:
+        dataset: ``kinetics`` (folders of videos) or ``images`` (folders of still images).
+        split: a folder below the data root; "" is the root itself.
+        validation_split: the same for the validation's pairs; only needed when the loop validates.
+        pairs_per_video: an epoch takes so many pairs of each video, whatever ``loop.samples_per_epoch`` says; None for
+            that number.
+        kind: ``frames``: two frames of a video. ``crops``: one frame, or a still image, cropped twice, the pairs of
+            CropMAE (ECCV 2024).
+        gap: the second frame follows less than this many frames after the first.
+        swap: probability with which the later frame is given first. Trackers give the two frame-identity vectors to
+            earlier and later frames the other way round than published pre-training does.
+        area: range of the share of a frame that is cut out.
+        aspect: range of its width over height.
+        flip_probability: of mirroring a crop.
+        max_attempts: videos tried for one pair before giving up.
+    """
+
+    dataset: DatasetName = "kinetics"
+    split: str = ""
+    validation_split: str = ""
+    pairs_per_video: int | None = 1
+    kind: Literal["frames", "crops"] = "frames"
+    gap: int = 50
+    swap: float = 0.0
+    area: tuple[float, float] = (0.2, 1.0)
+    aspect: tuple[float, float] = (3 / 4, 4 / 3)
+    flip_probability: float = 0.5
+    max_attempts: int = 10
+
+    def __post_init__(self) -> None:
+        if self.pairs_per_video is not None and self.pairs_per_video < 1:
+            raise ValueError(f"pairs_per_video must be at least 1, or None; got {self.pairs_per_video}")
+        if self.dataset == "images" and self.kind != "crops":
+            raise ValueError("pairs of still images are two crops of one: set kind to crops")
+        self.pairs(size=1)  # which checks the rest
+
+    def pairs(self, size: int) -> PairConfig:
+        """Settings for crops of ``size`` pixels."""
+        crop = CropConfig(size, self.area, self.aspect, self.flip_probability)
+        return PairConfig(self.kind, self.gap, self.swap, crop, self.max_attempts)
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """AdamW with warm-up and a cosine over fractional epochs; the defaults are the published ones.
+
+    Attributes:
+        base_lr: peak learning rate for a batch of 256; the batch size scales it linearly.
+        lr: peak learning rate as it is, in place of ``base_lr``.
+        min_lr: where the cosine ends.
+        warmup_epochs: of linear rise from 0.
+        betas, weight_decay: of AdamW. Biases and other one-dimensional parameters do not decay.
+        decay_tokens: let the mask token and the frame-identity vectors decay too, as published.
+    """
+
+    base_lr: float = 1.5e-4
+    lr: float | None = None
+    min_lr: float = 0.0
+    warmup_epochs: float = 40.0
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = 0.05
+    decay_tokens: bool = True
+
+    def __post_init__(self) -> None:
+        if self.base_lr <= 0 or (self.lr is not None and self.lr <= 0):
+            raise ValueError(f"learning rates must be positive, got base_lr {self.base_lr} and lr {self.lr}")
+        if min(self.min_lr, self.warmup_epochs, self.weight_decay) < 0:
+            raise ValueError("min_lr, warmup_epochs and weight_decay must not be negative")
+
+    def peak(self, batch_size: int) -> float:
+        """Learning rate after the warm-up, for ``batch_size`` pairs a step."""
+        return self.lr if self.lr is not None else self.base_lr * batch_size / 256
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything a pre-training is: network, objective, data, optimiser, loop."""
+
+    model: ModelConfig
+    loop: LoopConfig
+    objective: ObjectiveConfig = ObjectiveConfig()
+    data: DataConfig = DataConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+
+    def __post_init__(self) -> None:
+        self.objective.visible(self.model.frame_tokens)  # raises where nothing or everything is visible
 
 
 def visible_count(tokens: int, ratio: float) -> int:

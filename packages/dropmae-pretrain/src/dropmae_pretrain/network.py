@@ -68,8 +68,8 @@ class DroppingAttention(Attention):
 class DecoderBlock(Block):
     """Transformer block with :class:`DroppingAttention`."""
 
-    def __init__(self, width: int, heads: int):
-        super().__init__(width, heads)
+    def __init__(self, width: int, heads: int, *, mlp_ratio: float = 4.0):
+        super().__init__(width, heads, mlp_ratio=mlp_ratio)
         self.attn = DroppingAttention(width, heads)
 
     def forward(
@@ -105,11 +105,11 @@ class DropMAE(nn.Module):
         self.decoder_temporal_pos_embed_x = nn.Parameter(torch.empty(1, 1, inner))
         self.decoder_temporal_pos_embed_z = nn.Parameter(torch.empty(1, 1, inner))
         self.patch_embed = PatchEmbed(img_size=config.image_size, patch_size=config.patch, embed_dim=width)
-        self.blocks = nn.ModuleList(Block(width, config.heads) for _ in range(config.depth))
+        self.blocks = nn.ModuleList(Block(width, config.heads, mlp_ratio=config.mlp_ratio) for _ in range(config.depth))
         self.norm = nn.LayerNorm(width, eps=1e-6)
         self.decoder_embed = nn.Linear(width, inner)
         self.decoder_blocks = nn.ModuleList(
-            DecoderBlock(inner, config.decoder_heads) for _ in range(config.decoder_depth)
+            DecoderBlock(inner, config.decoder_heads, mlp_ratio=config.mlp_ratio) for _ in range(config.decoder_depth)
         )
         self.decoder_norm = nn.LayerNorm(inner, eps=1e-6)
         self.decoder_pred = nn.Linear(inner, 3 * config.patch**2)
