@@ -50,6 +50,7 @@ MODULES = (
     "tnl2k",
     "trackingnet",
     "uav123",
+    "vot",
     "youtubevos",
 )
 
