@@ -44,6 +44,7 @@ MODULES = (
     "kinetics",
     "lasot",
     "lasot_ext",
+    "masked_images",
     "nfs",
     "otb2015",
     "tc128",
