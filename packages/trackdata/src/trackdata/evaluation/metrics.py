@@ -28,13 +28,33 @@ METRICS: Mapping[str, str] = {
     "A": "accuracy: mean overlap while the target is tracked (VOT)",
     "R": "robustness: how far runs get before they fail (VOT)",
     "failures": "failures per sequence, sequences weighed by length (VOT)",
+    "J&F": "mean of J and F",
+    "overall": "mean of J and F of seen and unseen classes (YouTube-VOS)",
+    "J_mean": "region similarity: intersection over union of masks, mean over objects",
+    "J_recall": "share of frames with J above 0.5",
+    "J_decay": "J lost from the first to the last quarter of a video",
+    "F_mean": "boundary accuracy, mean over objects",
+    "F_recall": "share of frames with F above 0.5",
+    "F_decay": "F lost from the first to the last quarter of a video",
+    "J_seen": "J of objects of classes seen in training",
+    "F_seen": "F of objects of classes seen in training",
+    "J_unseen": "J of objects of other classes",
+    "F_unseen": "F of objects of other classes",
     "overlap": "mean overlap over valid frames",
     "fps": "frames per second spent in the tracker",
 }
 PLAIN = frozenset({"fps", "failures"})
 FRACTIONS = frozenset({"EAO", "F", "precision", "recall", "A", "R"})  # written as the challenge does: 0.321
 SECONDARY = frozenset({"mAO", "overlap"})  # in reports, but not in the table on the terminal
-PRIMARY = ("AO", "AUC", "S_area", "EAO", "F")  # what trackers are ranked by: the first one that a convention reports
+PRIMARY = (
+    "AO",
+    "AUC",
+    "S_area",
+    "EAO",
+    "F",
+    "overall",
+    "J&F",
+)  # what trackers are ranked by: the first one that a convention reports
 
 
 def show(name: str, value: float) -> str:

@@ -122,6 +122,7 @@ class Scores:
         thresholds: the x axis of each curve.
         sequences: the same per sequence, in the dataset's order.
         failures: sequences without a usable result, with the reason.
+        notes: what was wrong with results that were scored all the same, by sequence.
     """
 
     tracker: str
@@ -132,6 +133,7 @@ class Scores:
     thresholds: Mapping[str, np.ndarray]
     sequences: tuple[SequenceScores, ...]
     failures: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def frames(self) -> int:
@@ -168,6 +170,7 @@ class Scores:
                 for sequence in self.sequences
             ],
             "failures": dict(self.failures),
+            "notes": dict(self.notes),
         }
 
     @classmethod
