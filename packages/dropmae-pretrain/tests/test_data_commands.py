@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -81,6 +82,30 @@ def test_bench_data_of_still_images(tmp_path, capsys):
     words = ["bench-data", str(tmp_path), "--dataset", "images", "--workers", "0", "--size", "32", "--seconds", "0.05"]
     assert main(words) == 0
     assert "pairs/s" in capsys.readouterr().out
+
+
+def test_opening_videos_for_the_first_time_is_told(root, monkeypatch, capsys):
+    monkeypatch.setattr("dropmae_pretrain.videos._SECONDS_BETWEEN_LINES", -1)
+    open_training_videos(root, workers=1)
+    assert capsys.readouterr().err.splitlines()[-1] == "opened 4 of 4 videos"
+    open_training_videos(root, workers=1)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_training_says_which_videos_it_has(root, tmp_path, capsys):
+    (root / "moving" / "broken.mp4").write_bytes(b"no video")
+    words = ["train", "debug", "--root", str(root), "--output", str(tmp_path / "run"), "--data.split", ""]
+    words += ["--data.validation-split", "", "--loop.epochs", "1", "--loop.log-to", "none"]
+    assert main(words) == 0
+    digest = Kinetics(root).digest
+    told = "training on name videos, items 4, unreadable 1, sha256"
+    assert f"{told} {digest}" in (tmp_path / "run" / "log.txt").read_text()
+    card = json.loads((tmp_path / "run" / "weights.json").read_text())
+    assert card["data"] == {"name": "videos", "items": 4, "unreadable": 1, "sha256": digest}
+    metrics = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert all(0 <= line["data_wait_share"] <= 1 for line in metrics if line["event"] == "step")
+    assert any("attention/decoder_01" in line for line in metrics if line["event"] == "validation")
+    assert "attention" not in capsys.readouterr().out
 
 
 def test_pairs_are_counted(root):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,10 @@ from trackcore import checkpoints
 from trackcore.recipes import to_yaml
 from trackcore.training import Counted, Progress, ResumeError, Summary, Trainer
 from trackcore.training.schedules import warmup_cosine_epochs
+
+if TYPE_CHECKING:
+    from trackdata.datasets.images import Images
+    from trackdata.datasets.kinetics import Kinetics
 
 
 class PairSource(Protocol):
@@ -159,11 +163,17 @@ def train(
         pairs,
         output,
         validation_pairs=validation,
+        data=describe(pairs.videos),
         name=name,
         start_weights=start_weights,
         resume=resume,
         stop_after=stop_after,
     )
+
+
+def describe(videos: Kinetics | Images) -> dict[str, Any]:
+    """What is trained on, for the log and the card: equal digests mean the same list of videos and lengths."""
+    return {"name": videos.name, "items": len(videos), "unreadable": len(videos.unreadable), "sha256": videos.digest}
 
 
 def train_on(
@@ -172,6 +182,7 @@ def train_on(
     output: str | Path,
     *,
     validation_pairs: PairSource | None = None,
+    data: Mapping[str, Any] | None = None,
     name: str = "custom",
     start_weights: str | Path | None = None,
     resume: bool = True,
@@ -181,6 +192,7 @@ def train_on(
 
     Args:
         pairs, validation_pairs: see :class:`PairSource`; an epoch takes ``recipe.loop.samples_per_epoch`` of them.
+        data: facts about the data, for the log and the card.
     """
     output = Path(output)
     torch.manual_seed(recipe.loop.seed)  # fresh weights are part of what the seed decides
@@ -194,8 +206,10 @@ def train_on(
     earlier = file.read_text() if file.exists() else None
     file.write_text(text)
     try:
-        card = model_card(recipe, name, task.model, start_weights)
-        return Trainer(recipe.loop, task, output, card=card).fit(resume=resume, stop_after=stop_after)
+        card = {**model_card(recipe, name, task.model, start_weights), "data": dict(data or {})}
+        notices = [f"training on {', '.join(f'{key} {value}' for key, value in data.items())}"] if data else []
+        trainer = Trainer(recipe.loop, task, output, card=card, notices=notices)
+        return trainer.fit(resume=resume, stop_after=stop_after)
     except (ResumeError, checkpoints.CheckpointMismatchError):
         if earlier is not None:  # refused: the folder is still that of the earlier training
             file.write_text(earlier)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from trackdata.datasets.kinetics import Kinetics, Video
 
 DatasetName = Literal["kinetics", "images"]
+_SECONDS_BETWEEN_LINES = 30
 
 
 def open_training_videos(
@@ -40,20 +43,38 @@ def open_training_videos(
 
         return Images(root, split)
 
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from trackdata.datasets.kinetics import Kinetics
 
-    columns = (TextColumn("opening videos"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None, visible=False)  # not seen where the manifest knows all videos
-
-        def show(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total, visible=True)
-
+    with _Opening() as opening:
         count = _processes() if workers is None else workers
-        return Kinetics(root, split, cache=cache, workers=count, on_progress=show)
+        return Kinetics(root, split, cache=cache, workers=count, on_progress=opening.show)
+
+
+class _Opening:
+    """Progress on standard error: a bar on a terminal, elsewhere a line now and then. Nothing where nothing is done."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        console = Console(stderr=True)
+        columns = (TextColumn("opening videos"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._bar.add_task("", total=None, visible=False)
+        self._said = time.monotonic()
+
+    def show(self, done: int, total: int) -> None:
+        self._bar.update(self._task, completed=done, total=total, visible=True)
+        if self._bar.disable and time.monotonic() - self._said > _SECONDS_BETWEEN_LINES:
+            self._said = time.monotonic()
+            print(f"opened {done} of {total} videos", file=sys.stderr, flush=True)
+
+    def __enter__(self) -> _Opening:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._bar.stop()
 
 
 def open_clips(source: str | Path) -> Sequence[Video]:

@@ -448,6 +448,14 @@ class TestReports:
         assert "waiting for data" in steps[0]
         assert all(line.split(" ", 2)[2] in lines for line in (tmp_path / "log.txt").read_text().splitlines())
 
+    def test_notices_are_said_at_every_start(self, tiny_task, tmp_path, capsys):
+        for stop_after in (1, None):
+            Trainer(config(epochs=1), tiny_task(), tmp_path, notices=["trained on [12] videos"]).fit(
+                stop_after=stop_after
+            )
+        assert capsys.readouterr().out.count("trained on [12] videos") == 2
+        assert (tmp_path / "log.txt").read_text().count("trained on [12] videos") == 2
+
     def test_tensorboard(self, tiny_task, tmp_path):
         from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -9,7 +9,7 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -54,13 +54,19 @@ class Trainer:
         task: network, samples, losses, optimiser.
         run_dir: the run's folder, made when missing.
         card: facts to store with the weights (the recipe, for example), JSON-able.
+        notices: lines for the screen and the log whenever the training starts or goes on (what it trains on, say).
     """
 
     def __init__(
-        self, config: LoopConfig, task: Task, run_dir: str | Path, card: Mapping[str, Any] | None = None
+        self,
+        config: LoopConfig,
+        task: Task,
+        run_dir: str | Path,
+        card: Mapping[str, Any] | None = None,
+        notices: Sequence[str] = (),
     ) -> None:
         self.config, self.task, self.run_dir = config, task, Path(run_dir)
-        self._card = dict(card or {})
+        self._card, self._notices = dict(card or {}), tuple(notices)
         # what the run has come to; all of it is in the training checkpoints
         self._step = 0
         self._closed_epochs = 0  # epochs whose means are taken and whose validation is done
@@ -94,7 +100,7 @@ class Trainer:
         self._total = config.epochs * self._layout.steps
         seed_everything(derive_seed(config.seed, "start", self._rank))
         self._model, self._optimizer, self._rates = self._prepare()
-        notices: list[str] = []
+        notices = list(self._notices)
         self._resume(resume, notices)
         self._reporter = Reporter(self.run_dir, config, self._step, accelerator.is_main_process, self._total)
         with StopRequest() as stop:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path, PurePath
+from types import MappingProxyType
 
 import numpy as np
 
@@ -26,9 +28,11 @@ class Images:
         name: what reports call it.
         still: True.
         digest: sha256 of the names.
+        unreadable: empty, because nothing is opened.
     """
 
     still = True
+    unreadable: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, root: str | Path | Store, split: str | None = None, *, name: str | None = None) -> None:
         """
