@@ -193,11 +193,13 @@ def test_files(tmp_path):
 
 
 def test_files_that_cannot_be_read(tmp_path):
-    with pytest.raises(ResultError, match=r"holds no run s_001; expected s_001\.txt"):
+    with pytest.raises(ResultError, match=r"holds no run s_001; expected s_001\.txt or s_001\.bin"):
         read_trajectory(tmp_path, "s_001")
     (tmp_path / "s_001.bin").write_bytes(b"\x00\x01")
-    with pytest.raises(ResultError, match=r"s_001\.bin is a binary trajectory, whose format is not documented"):
+    with pytest.raises(ResultError, match=r"s_001\.bin: no binary trajectory, or a damaged one"):
         read_trajectory(tmp_path, "s_001")
+    (tmp_path / "s_001.bin").write_bytes(bytes.fromhex("0100020000000001000000010000964200006c420000b8410000b841"))
+    assert read_trajectory(tmp_path, "s_001").regions == [START, Rectangle(75, 59, 23, 23)]
     (tmp_path / "s_001.txt").write_text("1\n2,3\n")
     with pytest.raises(ResultError, match=r"s_001\.txt: line 2: '2,3' is no region"):
         read_trajectory(tmp_path, "s_001")

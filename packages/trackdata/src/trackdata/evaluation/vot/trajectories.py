@@ -1,8 +1,9 @@
 """What a tracker reported during one run of an experiment, in the toolkit's files.
 
-``<results>/<tracker>/<experiment>/<sequence>/<sequence>_<run>.txt`` holds one region a line, beside it lie
-``..._time.value`` and, where there are confidences, ``..._confidence.value`` with one number a line. ``<run>`` is the
-first frame with eight digits in multi-start experiments (``_00000045``), else the repetition with three (``_001``).
+``<results>/<tracker>/<experiment>/<sequence>/<sequence>_<run>.txt`` holds one region a line (``.bin`` the same in the
+toolkit's binary form), beside it lie ``..._time.value`` and, where there are confidences, ``..._confidence.value`` with
+one number a line. ``<run>`` is the first frame with eight digits in multi-start experiments (``_00000045``), else the
+repetition with three (``_001``).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from trackdata.binary_regions import parse_binary_regions
 from trackdata.evaluation.results import ResultError
 from trackdata.parsing import TextFile
 from trackdata.regions import Region, RegionFile, format_region
@@ -45,7 +47,7 @@ def run_name(sequence: str, number: int, digits: int = 3) -> str:
 
 
 def has_trajectory(folder: Path, name: str) -> bool:
-    """Whether ``folder`` holds run ``name``, as text or in the binary form that cannot be read."""
+    """Whether ``folder`` holds run ``name``, as text or in binary form."""
     return (folder / f"{name}.txt").is_file() or (folder / f"{name}.bin").is_file()
 
 
@@ -53,19 +55,17 @@ def read_trajectory(folder: Path, name: str) -> Trajectory:
     """Read the files of run ``name`` from a sequence's folder.
 
     Raises:
-        ResultError: there are none, the numbers of lines differ, or something is malformed; names the file. Binary
-            files are refused: their format is not documented.
+        ResultError: there are none, the numbers of lines differ, or something is malformed; names the file.
     """
     path = Path(folder) / f"{name}.txt"
-    if not path.is_file():
-        if path.with_suffix(".bin").is_file():
-            raise ResultError(
-                f"{path.with_suffix('.bin')} is a binary trajectory, whose format is not documented; have the toolkit "
-                "write text"
-            )
-        raise ResultError(f"{folder} holds no run {name}; expected {path.name}")
+    binary = path.with_suffix(".bin")
+    if not has_trajectory(path.parent, name):
+        raise ResultError(f"{folder} holds no run {name}; expected {path.name} or {binary.name}")
     try:
-        regions = RegionFile(TextFile.read(path))[:]
+        if path.is_file():
+            regions = RegionFile(TextFile.read(path))[:]
+        else:
+            regions = parse_binary_regions(binary.read_bytes(), str(binary))
         confidence = _read_values(path.with_name(f"{name}_confidence.value"), len(regions))
         times = _read_values(path.with_name(f"{name}_time.value"), len(regions))
     except AnnotationError as error:
