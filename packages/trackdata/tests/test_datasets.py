@@ -278,7 +278,7 @@ def test_folders_that_are_none(tmp_path):
     with pytest.raises(AnnotationError, match="no images"):
         Folder(tmp_path)[0]
     cv2.imwrite(str(tmp_path / "1.png"), np.zeros((8, 8, 3), np.uint8))
-    with pytest.raises(AnnotationError, match="2 boxes for 1 images"):
+    with pytest.raises(AnnotationError, match="2 boxes for 1 frames"):
         Folder(tmp_path)[0]
 
 
