@@ -24,6 +24,7 @@ from onestream_track.recipes import get_recipe
 from trackcore import checkpoints
 from trackcore.boxes import clip_to_frame
 from trackcore.crops import Crop, box_from_crop, box_in_crop, crop
+from trackcore.devices import pick_device
 from trackcore.recipes import from_yaml
 from trackcore.tracker import Prediction, check_box, check_frame
 
@@ -153,23 +154,6 @@ class OneStreamTracker:
         return Prediction(box=state.box.copy(), score=float(found[5]), extras=extras)
 
 
-def pick_device(name: str = "auto") -> torch.device:
-    """``auto`` is CUDA, else Apple's MPS, else the CPU; other names are torch's.
-
-    Raises:
-        ValueError: torch cannot use the device.
-    """
-    if name != "auto":
-        try:
-            torch.empty(0, device=name)
-        except (RuntimeError, AssertionError) as error:
-            raise ValueError(f"device {name!r} cannot be used here ({error}); try 'auto' or 'cpu'") from error
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
 def model_of(checkpoint: checkpoints.Checkpoint) -> ModelConfig | None:
     """The network a checkpoint belongs to: from its card, or from the shapes of a published file; None if unclear.
 
@@ -202,7 +186,7 @@ def create(
         weights: own ``.safetensors`` (whose card names the network) or a published ``.pth.tar``; None leaves fresh
             random weights, which is only good for trying things out.
         recipe: the network; None takes what the weights say.
-        device: see :func:`pick_device`.
+        device: see :func:`trackcore.devices.pick_device`.
         precision: of the backbone; the head always runs in float32.
         diagnostics: see :class:`OneStreamTracker`.
 
