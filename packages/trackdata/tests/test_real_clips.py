@@ -13,9 +13,13 @@ import pytest
 
 from trackcore.baselines import MilTracker
 from trackcore.video import open_video
+from trackdata.clips import read_clip
 from trackdata.datasets import open_dataset
 from trackdata.evaluation import run, score
+from trackdata.labels import read_labels, read_size
 from trackdata.parsing import TextFile, parse_boxes
+from trackdata.storage import FolderStore
+from trackdata.video_frames import open_frames
 
 CLIPS = Path(os.environ.get("TRACKWORKS_CLIPS") or Path(__file__).parents[4] / "shared" / "video")
 
@@ -45,6 +49,23 @@ def test_a_video_file_is_read_to_its_end():
     with open_video(clip("clips/cutie_example.mp4")) as frames:
         assert frames.size == (480, 640)
         assert sum(1 for _ in frames) == 117
+
+
+def test_frames_of_a_video_file_in_any_order():
+    path = clip("clips/cutie_example.mp4")
+    frames = open_frames(path)
+    assert len(frames) == 117
+    np.testing.assert_array_equal(frames[64], read_clip(path, [64])[0])
+    with open_video(path) as source:
+        for frame in source:
+            np.testing.assert_array_equal(frames[frame.index], frame.image)
+
+
+def test_a_published_label_map():
+    store = FolderStore(clip("cutie_bike"))
+    labels = read_labels(store, "Annotations/00000.png")
+    assert (labels.shape, np.unique(labels).tolist()) == ((480, 854), [0, 1, 2])
+    assert read_size(store, "Annotations/00000.png") == labels.shape
 
 
 @pytest.mark.slow

@@ -196,6 +196,7 @@ def test_videos_with_a_fault_are_found_when_they_are_asked_for(editable, caplog)
     (editable / "ImageSets" / "2017" / "train.txt").write_text("bear\nswan\nboat\ndog\n")
     dataset = davis(editable, "train")
     assert "davis2017_train: 3 of 4 videos cannot be read" in caplog.text
+    assert dataset.sequence_names == ("bear", "swan", "boat", "dog_1")
     assert len(dataset) == 4
     for index, message in enumerate(
         [r"bear/00002\.png: there is no such file", "swan: no images there", r"boat/00003\.png: the file is damaged"]

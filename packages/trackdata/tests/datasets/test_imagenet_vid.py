@@ -94,6 +94,7 @@ def test_pickled_datasets_are_light(mini):
     sent = pickle.dumps(dataset)
     assert len(sent) < 1000
     assert pickle.loads(sent)[1].boxes.tolist() == dataset[1].boxes.tolist()
+    assert dataset.sequence_names == tuple(sequence.name for sequence in iterate(dataset))
     assert [dataset[-1].name, dataset[4].name] == ["ILSVRC2015_train_00001002.1"] * 2
     with pytest.raises(IndexError):
         dataset[5]

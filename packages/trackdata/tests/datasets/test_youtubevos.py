@@ -41,6 +41,7 @@ def test_published_reader(anywhere, expected):
         assert sequence.visible.astype(int).tolist() == entry["visible"]
         assert sequence.boxes[[0, 4, 6]].tolist() == entry["bbox_of_frames_0_4_6"]
         assert [sequence.masks(index).sum() for index in (0, 4, 6)] == entry["mask_area"]
+        assert dataset.sequence_names.index(sequence.name) == expected["vos/youtubevos"].index(entry)
         assert sequence.frames[0].shape[:2] == sequence.attributes["resolution"][::-1] == (162, 216)
 
 

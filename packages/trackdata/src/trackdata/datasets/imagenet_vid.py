@@ -89,8 +89,18 @@ class ImageNetVid:
     def __len__(self) -> int:
         return len(self._tracks.value["first"])
 
+    @property
+    def sequence_names(self) -> tuple[str, ...]:
+        """``<video>.<track>``, in order."""
+        return tuple(map(self._name, range(len(self))))
+
+    def _name(self, index: int) -> str:
+        tracks = self._tracks.value
+        video = tracks["videos"][tracks["video"][index]].decode()
+        return f"{video.rpartition('/')[2]}.{tracks['track'][index]}"
+
     def __getitem__(self, index: int) -> Sequence:
-        """Sequence ``index``, called ``<video>.<track>``. ``visible`` is: not occluded and a valid box. ``attributes``
+        """Sequence ``index``. ``visible`` is: not occluded and a valid box. ``attributes``
         has ``frame_numbers`` (N,), the numbers of its frames in the video, and ``resolution`` (width, height)."""
         tracks = self._tracks.value
         index = range(len(self))[index]
@@ -105,7 +115,7 @@ class ImageNetVid:
         boxes = corner_sizes(tracks["corners"][rows], self._plus_one)
         valid = valid_boxes(boxes)
         return Sequence(
-            name=f"{video.rpartition('/')[2]}.{tracks['track'][index]}",
+            name=self._name(index),
             frames=frames,
             boxes=boxes,
             valid=valid,

@@ -120,6 +120,13 @@ class ObjectSequences:
     def __len__(self) -> int:
         return len(self._tracks.value["first"])
 
+    @property
+    def sequence_names(self) -> tuple[str, ...]:
+        """``<video>_<object>``, in order; a video whose objects are not known, because it cannot be read, is one."""
+        names, tracks = self._videos.video_names, self._tracks.value
+        places = zip(tracks["video"].tolist(), tracks["object"].tolist(), strict=True)
+        return tuple(names[place] if number == UNKNOWN else f"{names[place]}_{number}" for place, number in places)
+
     def __getitem__(self, index: int) -> Sequence:
         """Sequence ``index``, called ``<video>_<object>``.
 
