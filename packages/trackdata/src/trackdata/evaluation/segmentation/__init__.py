@@ -8,6 +8,7 @@ From Python::
     scores = score_masks("results/mine", open_videos("davis2017", root, "val"), workers=2)   # a Scores
 """
 
+from trackdata.evaluation.segmentation.folders import label_videos, read_classes, write_davis_csv
 from trackdata.evaluation.segmentation.measures import (
     boundary_accuracy,
     boundary_map,
@@ -17,7 +18,7 @@ from trackdata.evaluation.segmentation.measures import (
 )
 from trackdata.evaluation.segmentation.protocols import PROTOCOLS, MaskProtocol, mask_protocol
 from trackdata.evaluation.segmentation.results import MaskResults
-from trackdata.evaluation.segmentation.scoring import combine, score_masks
+from trackdata.evaluation.segmentation.scoring import combine, default_protocol, score_masks
 from trackdata.evaluation.segmentation.statistics import Statistics, sequence_statistics
 from trackdata.evaluation.segmentation.videos import VideoMeasures, measure_video
 
@@ -31,10 +32,14 @@ __all__ = [
     "boundary_map",
     "boundary_radius",
     "combine",
+    "default_protocol",
     "label_measures",
+    "label_videos",
     "mask_protocol",
     "measure_video",
+    "read_classes",
     "region_similarity",
     "score_masks",
     "sequence_statistics",
+    "write_davis_csv",
 ]
