@@ -3,9 +3,12 @@
 import io
 import struct
 import zlib
+from contextlib import suppress
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from trackdata.errors import AnnotationError
@@ -111,6 +114,18 @@ def test_files_that_are_no_label_maps(tmp_path):
         read_labels(store, "none.png")
     with pytest.raises(AnnotationError, match=r"text\.png: the file is damaged or no image"):
         read_size(store, "text.png")
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.integers(0, 10**6), st.integers(0, 255), st.booleans())
+def test_damaged_files_are_told_or_read(place, value, cut):
+    """One byte changed, or the end missing: an AnnotationError, or some label map; nothing else."""
+    whole = encode_labels(np.arange(600).reshape(20, 30) % 251)
+    place %= len(whole)
+    damaged = whole[:place] if cut else whole[:place] + bytes([value]) + whole[place + 1 :]
+    for decode in (decode_labels, decode_mask, decode_grey, decode_palette):
+        with suppress(AnnotationError):
+            decode(damaged, "x.png")
 
 
 def test_writing_to_a_new_folder(tmp_path):

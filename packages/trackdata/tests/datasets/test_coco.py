@@ -6,6 +6,8 @@ import shutil
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from trackdata.datasets import open_dataset
 from trackdata.datasets.coco import Coco
@@ -221,3 +223,21 @@ def test_elements_of_arrays(text, found):
 def test_text_that_is_no_json_object(text):
     with pytest.raises(AnnotationError, match=r"x\.json: not the JSON that was expected"):
         list(array_elements(text, "x.json"))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text() | st.integers(),
+    lambda values: st.lists(values, max_size=4) | st.dictionaries(st.text(), values, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(
+    st.dictionaries(st.text(), JSON, max_size=5), st.sampled_from([None, 0, 3]), st.booleans(), st.integers(0, 10**6)
+)
+def test_any_json_object_and_any_part_of_it(content, indent, ascii_only, cut):
+    text = json.dumps(content, indent=indent, ensure_ascii=ascii_only)
+    whole = [(name, element) for name, value in content.items() if isinstance(value, list) for element in value]
+    assert list(array_elements(text, "x.json")) == whole
+    with pytest.raises(AnnotationError):
+        list(array_elements(text[: cut % len(text)], "x.json"))

@@ -79,8 +79,8 @@ def davis(
     """
     store, split, base = _find(root, split, year, resolution)
     videos = davis_videos(store, split, year=year, resolution=resolution)
-    labels = join(base, join("Annotations", resolution))
-    folders = [labels, *(join(labels, video) for video in videos.video_names)]
+    parts = [join(base, join(kind, resolution)) for kind in ("Annotations", "JPEGImages")]
+    folders = [join(part, video) for part in parts for video in videos.video_names]
     return ObjectSequences(videos, store, folders, first_only=split in _TESTS, name=name, **options)
 
 

@@ -32,11 +32,11 @@ _READERS = min(8, os.cpu_count() or 1)  # threads that decode label maps; the de
 _log = logging.getLogger(__name__)
 
 
-def read_objects(videos: VideoList, store: Store, folders: Collection[str]) -> dict[str, np.ndarray]:
-    """The table of all objects of ``videos``, whose label maps lie in ``folders`` of ``store``."""
+def read_objects(videos: VideoList, store: Store, inputs: Collection[str]) -> dict[str, np.ndarray]:
+    """The table of all objects of ``videos``, which are made of the files and folders ``inputs`` of ``store``."""
     build = partial(_measure, videos, range(len(videos)))
     options = {"version": _VERSION, "videos": list(videos.video_names)}
-    return _complete(videos, load_or_build(store, f"{videos.name}-objects", sorted(folders), options, build))
+    return _complete(videos, load_or_build(store, f"{videos.name}-objects", sorted(inputs), options, build))
 
 
 def select_objects(

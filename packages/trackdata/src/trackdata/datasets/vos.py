@@ -77,7 +77,7 @@ class ObjectSequences:
         self,
         videos: VideoList,
         store: Store,
-        folders: Collection[str],
+        inputs: Collection[str],
         *,
         first_only: bool = False,
         only: Collection[str] | None = None,
@@ -90,7 +90,7 @@ class ObjectSequences:
         """
         Args:
             videos: the videos of the index.
-            store, folders: where their label maps lie; when something comes or goes there, they are read again.
+            store, inputs: keys of the files and folders they are made of; when one changes, label maps are read again.
             first_only: masks are public only where an object appears: sequences begin there and have one box.
             only: names of the videos wanted; None takes all.
             box_rule: see :data:`~trackdata.masks.BoxRule`.
@@ -113,7 +113,7 @@ class ObjectSequences:
         self._min_pixels = min_pixels
         self._keep = keep
         rules = {"box_rule": box_rule, "min_pixels": min_pixels, "keep": keep, "max_target_area": max_target_area}
-        load = partial(read_objects, videos, store, tuple(folders))
+        load = partial(read_objects, videos, store, tuple(inputs))
         self._tracks = Deferred(partial(_select, videos, load, None if only is None else frozenset(only), **rules))
         self._tracks.value  # noqa: B018 - what is wrong is told now, and forked workers share the table
 

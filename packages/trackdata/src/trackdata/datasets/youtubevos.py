@@ -103,11 +103,11 @@ def youtubevos(
         ValueError, AnnotationError: as for :func:`youtubevos_videos`.
     """
     videos, places, split = _open_part(root, split, frames, resized, starts)
-    inputs = [places.labels, *(join(places.labels, video) for video in videos.video_names)]
+    folders = [join(part, video) for part in (places.labels, places.images) for video in videos.video_names]
     return ObjectSequences(
         videos,
         places.store,
-        [*inputs, *filter(None, [places.meta])],
+        [*folders, *filter(None, [places.meta])],
         first_only=SPLITS[split] != "train",
         only=_select(videos, places, split, aspect),
         name=name or _label(places, split, frames, resized),
