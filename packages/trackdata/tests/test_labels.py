@@ -116,7 +116,7 @@ def test_files_that_are_no_label_maps(tmp_path):
         read_size(store, "text.png")
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.integers(0, 10**6), st.integers(0, 255), st.booleans())
 def test_damaged_files_are_told_or_read(place, value, cut):
     """One byte changed, or the end missing: an AnnotationError, or some label map; nothing else."""
