@@ -94,7 +94,9 @@ def test_images_without_annotation_are_no_items(editable):
 
 
 def test_published_names(mini):
-    assert len(open_dataset("COCO17", mini / "coco")) == 4
+    pairs = open_dataset("COCO17", mini / "coco")
+    assert (len(pairs), pairs[0].masks) == (4, None)
+    assert open_dataset("coco", mini / "coco")[0].masks is not None
     sparse = open_dataset("SPARSETT_COCO", mini / "coco")
     assert (sparse.name, len(sparse), len(sparse[0])) == ("SPARSETT_COCO", 2, 3)
     with pytest.raises(ValueError, match="COCO17 is one split of COCO already"):

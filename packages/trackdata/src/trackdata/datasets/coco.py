@@ -55,6 +55,7 @@ class Coco:
         items: Items = "annotations",
         crowd: bool = False,
         min_size: float | None = None,
+        masks: bool = True,
         name: str | None = None,
     ) -> None:
         """
@@ -68,6 +69,7 @@ class Coco:
             min_size: leave out annotations whose width or height is not above this, in pixels. Published OSTrack has
                 such a rule, 50, that has no effect on training; so the default None keeps all, also empty boxes, which
                 are not valid.
+            masks: whether sequences have masks. Without, whoever reads pairs spends no time on them.
             name: what reports call it; by default ``coco`` and the split.
 
         Raises:
@@ -85,6 +87,7 @@ class Coco:
             raise AnnotationError(f"{self._store.where(self._key)}: there is no such file (splits there: {known})")
         self.name = name or f"coco_{split}"
         self._table = Deferred(partial(_select, self._store, split, self._key, items, crowd, min_size))
+        self._masks = masks
         self._outlines = Deferred(partial(_load_outlines, self._store, split, self._key))
         first = self._table.value["files"][:1]
         folders = (join("images", split), split)
@@ -120,7 +123,7 @@ class Coco:
                 "classes": tuple(name for name, _ in categories),
                 "major_class": major_class,
             },
-            masks=partial(self._mask, rows, (height, width)),
+            masks=partial(self._mask, rows, (height, width)) if self._masks else None,
         )
 
     def _mask(self, rows: np.ndarray, size: tuple[int, int], frame: int) -> np.ndarray:
@@ -274,9 +277,10 @@ COCO = DatasetInfo(
     layout="annotations/instances_<split>.json, images/<split>/*.jpg or <split>/*.jpg",
     annotation="box, outline and class of objects in still images",
 )
+_WITHOUT_MASKS = replace(COCO, open=partial(Coco, masks=False))  # published trackers train on the boxes alone
 DATASETS = (
     COCO,
-    published(COCO, "COCO17", "train2017"),
-    published(COCO, "COCO14", "train2014"),
-    published(replace(COCO, open=partial(Coco, items="images", crowd=True)), "SPARSETT_COCO", "train2017"),
+    published(_WITHOUT_MASKS, "COCO17", "train2017"),
+    published(_WITHOUT_MASKS, "COCO14", "train2014"),
+    published(replace(COCO, open=partial(Coco, items="images", crowd=True, masks=False)), "SPARSETT_COCO", "train2017"),
 )
