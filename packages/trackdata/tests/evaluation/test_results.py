@@ -184,10 +184,10 @@ def test_an_archive_that_the_server_would_refuse_is_not_written(track, tmp_path)
     with pytest.raises(SubmissionError) as caught:
         pack_got10k(tmp_path / "r", expected)
     for problem in (
-        "a has 4 boxes for 5 frames",
-        "no result for b",
-        "nan has NaN or infinity in frame 1",
-        "notime has no times",
+        "a: 4 boxes for 5 frames",
+        "b: no result",
+        "nan: NaN or infinity in frame 1",
+        "notime: no times",
     ):
         assert problem in str(caught.value)
     assert not list(tmp_path.glob("*.zip"))

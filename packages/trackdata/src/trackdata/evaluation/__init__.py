@@ -24,7 +24,8 @@ Signatures:
 - ``write_report(results, dataset, output, title=None, convention="default", worst=4, limit=None) -> Report``: HTML,
   Markdown, JSON and CSV.
 - ``read_tracks``, ``write_track``, ``write_legacy``, ``write_toolkit``: result files.
-- ``pack_got10k(folder, expected)``, ``pack_trackingnet(folder, expected)``: archives for the servers.
+- ``submit(benchmark, results, root, archive=None) -> Packed``: the checked archive for a benchmark's server;
+  ``pack_got10k(folder, expected)`` and others in ``trackdata.evaluation.submissions`` do it without the dataset.
 - ``comparison_table(scores)``: a rich table of several trackers.
 
 Nothing here imports torch; Matplotlib and Jinja are imported when a report is written.
@@ -51,7 +52,7 @@ from trackdata.evaluation.runner import Outcome, Progress, RunResult, TrackerSta
 from trackdata.evaluation.scores import Convention, Scores, SequenceScores, evaluate
 from trackdata.evaluation.scoring import score
 from trackdata.evaluation.shards import Shard
-from trackdata.evaluation.submissions import SubmissionError, pack_got10k, pack_trackingnet
+from trackdata.evaluation.submissions import SubmissionError, pack_got10k, pack_trackingnet, submit
 from trackdata.evaluation.tables import comparison_table
 
 __all__ = [
@@ -92,6 +93,7 @@ __all__ = [
     "run",
     "run_all",
     "score",
+    "submit",
     "tracker_identity",
     "write_legacy",
     "write_report",
