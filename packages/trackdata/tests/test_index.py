@@ -242,7 +242,7 @@ def test_archives_and_lmdb_have_their_index_beside_them(tmp_path, cache):
         assert load_or_build(store, "x", ["annotation.json"], {}, None) == {"is": name}
     assert len(files(tmp_path / ".trackdata")) == 2
     assert len(files(tmp_path / "c_lmdb" / ".trackdata")) == 1
-    assert open_store(tmp_path).folders() == ["a", "b", "c", "c_lmdb"]
+    assert open_store(tmp_path).folders() == ["a", "b", "c"]
     assert not cache.exists()
 
 

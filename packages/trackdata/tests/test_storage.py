@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from trackdata.sequences import AnnotationError, FrameError
-from trackdata.storage import FolderStore, LmdbStore, TarStore, ZipStore, open_store, read_frame, read_text
+from trackdata.storage import FolderStore, LmdbStore, TarStore, ZipStore, open_store, read_frame, read_text, walk
 
 FILES = {
     "list.txt": b"a\nb\n",
@@ -82,6 +82,21 @@ def test_names_and_bytes_are_the_same(roots, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_walking(roots, kind):
+    store = open_store(roots[kind])
+    assert sorted(walk(store)) == sorted(FILES)
+    assert list(walk(store, "a")) == ["a/groundtruth.txt", "a/img/00000001.jpg", "a/img/00000002.jpg"]
+    assert list(walk(store, "nowhere")) == []
+
+
+def test_walking_in_a_circle_ends(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "again").symlink_to(tmp_path)
+    with pytest.raises(OSError, match="folders do not end here"):
+        list(walk(open_store(tmp_path)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_missing_files_are_named(roots, kind):
     store = open_store(roots[kind])
     with pytest.raises(FileNotFoundError):
@@ -132,7 +147,8 @@ def test_archives_stand_for_folders(tmp_path):
         archive.writestr("own/deep/file", b"1")
     (root / "broken.zip").write_bytes(b"no archive")  # nothing asks for it
     store = open_store(root)
-    assert store.folders() == ["broken", "own", "x", "y", "z", "z_lmdb"]
+    assert store.files() == ["x.zip"]  # of the others what is in them is listed
+    assert store.folders() == ["broken", "own", "x", "y", "z"]  # y.zip and z_lmdb are y and z
     assert store.read("y/a/groundtruth.txt") == store.read("z/a/groundtruth.txt") == FILES["a/groundtruth.txt"]
     assert store.read("own/deep/file") == b"1"
     assert store.folders("own") == ["deep"]
@@ -176,3 +192,135 @@ def test_damaged_members_are_frame_errors(tmp_path):
     path.write_bytes(data)
     with pytest.raises(FrameError, match=r"a\.jpg: cannot be read .*CRC"):
         read_frame(open_store(path), "a.jpg")
+
+
+@pytest.mark.parametrize("kind", ["zip", "lmdb"])
+def test_a_closed_store_opens_again(roots, kind):
+    store = open_store(roots[kind])
+    assert read_all(store)
+    store.close()
+    store.close()
+    assert read_all(store)
+
+
+ZIPS = {
+    "in another order": lambda archive: [archive.writestr(key, b"1") for key in ("b", "a/x", "a-b", "B", "a/B")],
+    "the same name twice": lambda archive: [archive.writestr("a", data) for data in (b"1", b"2", b"3")],
+    "names beyond ASCII": lambda archive: [
+        archive.writestr(key, b"1") for key in ("\u00e4/\u00df.jpg", "\u65e5/\u672c", "a")
+    ],
+    "the longest comment": lambda archive: [archive.writestr("a", b"1"), setattr(archive, "comment", b"c" * 65535)],
+    "deflated": lambda archive: [archive.writestr(key, b"0" * 900, zipfile.ZIP_DEFLATED) for key in ("a", "b/c")],
+    "nothing": lambda archive: None,
+    "empty files": lambda archive: [archive.writestr("a", b""), archive.writestr("b", b"", zipfile.ZIP_DEFLATED)],
+    "folders": lambda archive: [archive.writestr("a/", b""), archive.writestr("./b", b"1")],
+    "an archive": lambda archive: archive.write(MINI, "inner.zip"),
+}
+MINI = Path(__file__).parent / "conformance" / "mini_datasets.zip"
+
+
+@pytest.mark.parametrize("content", ZIPS)
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_zips_of_all_kinds(content, tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        ZIPS[content](archive)
+    check_zip(tmp_path / "x.zip")
+
+
+def check_zip(path: Path) -> None:
+    """The same names and bytes as the standard library finds."""
+    with zipfile.ZipFile(path) as archive:
+        names = [name for name in dict.fromkeys(archive.namelist()) if not name.endswith("/")]
+        expected = {name.removeprefix("./"): archive.read(name) for name in names}
+    store = ZipStore(path)
+    assert sorted(walk(store)) == sorted(expected)
+    assert {key: store.read(key) for key in expected} == expected
+
+
+def test_a_comment_may_hold_anything(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("a", b"1")
+        archive.comment = b"x PK\5\6 y" * 90  # marks of a directory's end; the standard library gives up on this
+    assert ZipStore(tmp_path / "x.zip").read("a") == b"1"
+
+
+def test_a_zip_behind_something_else(tmp_path):
+    (tmp_path / "x.zip").write_bytes(b"#!/bin/sh\n" + MINI.read_bytes())
+    check_zip(tmp_path / "x.zip")
+
+
+class Stream:
+    """A file that can only be appended to."""
+
+    def __init__(self, file):
+        self.write, self.flush = file.write, file.flush
+
+
+@pytest.mark.parametrize("forced", [True, False])
+def test_streamed_zips(tmp_path, forced):
+    """Their members' sizes follow the data."""
+    with (tmp_path / "x.zip").open("wb") as file, zipfile.ZipFile(Stream(file), "w") as archive:
+        for name in ("a", "b/c"):
+            with archive.open(name, "w", force_zip64=forced) as member:
+                member.write(name.encode() * 100)
+    check_zip(tmp_path / "x.zip")
+
+
+@pytest.mark.slow
+def test_more_members_than_16_bits_count(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        for number in range(66000):
+            archive.writestr(f"{number % 7}/{number}", str(number))
+    check_zip(tmp_path / "x.zip")
+
+
+def test_zip64_numbers(tmp_path):
+    """A sparse file of 4.1 GB in front puts everything behind the reach of 32 bits."""
+    with (tmp_path / "x.zip").open("wb") as file:
+        file.seek(4_100_000_000 + (1 << 28))
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("far/away", b"1" * 1000)
+    check_zip(tmp_path / "x.zip")
+
+
+def test_members_that_cannot_be_read_say_why(tmp_path):
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.bz2", b"1" * 100, zipfile.ZIP_BZIP2)
+        archive.writestr("b", b"2" * 100)
+    data = bytearray(path.read_bytes())
+    data[data.rfind(b"PK\1\2") + 8] |= 1  # encrypted
+    path.write_bytes(data)
+    store = ZipStore(path)
+    with pytest.raises(OSError, match=r"a\.bz2: cannot be unpacked \(it is compressed by method 12; pack it again"):
+        store.read("a.bz2")
+    with pytest.raises(OSError, match="it is encrypted; pack it again"):
+        store.read("b")
+
+
+def test_damaged_zips_raise_what_is_documented(tmp_path):
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for key in ("a", "b/c", "d"):
+            archive.writestr(key, key.encode() * 50)
+    good = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for trial in range(600):
+        data = bytearray(good)
+        for position in rng.integers(0, len(data), rng.integers(1, 4)):
+            data[position] = rng.integers(256)
+        damaged = tmp_path / f"{trial}.zip"
+        damaged.write_bytes(data[: rng.integers(len(data))] if trial % 4 == 0 else data)
+        store = ZipStore(damaged)
+        message = str(damaged)
+        try:
+            keys = list(walk(store))
+        except AnnotationError as error:
+            keys, message = [], str(error)
+        for key in keys:
+            try:
+                assert store.read(key) in (b"a" * 50, b"b/c" * 50, b"d" * 50)
+            except OSError as error:
+                message = str(error)
+        assert str(damaged) in message
+        store.close()

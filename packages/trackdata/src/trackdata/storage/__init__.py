@@ -12,7 +12,7 @@ from trackdata.storage.folders import FolderStore
 from trackdata.storage.lmdbs import LmdbStore
 from trackdata.storage.mounts import Below, MountedStore, OwnFolder
 from trackdata.storage.opening import open_store
-from trackdata.storage.store import Store, read_annotation, read_frame, read_text
+from trackdata.storage.store import Store, read_annotation, read_frame, read_text, walk
 from trackdata.storage.tars import TarStore
 from trackdata.storage.zips import ZipStore
 
@@ -29,4 +29,5 @@ __all__ = [
     "read_annotation",
     "read_frame",
     "read_text",
+    "walk",
 ]

@@ -75,5 +75,10 @@ class LmdbStore:
     def where(self, key: str) -> str:
         return f"{self.path}/{key}" if key else str(self.path)
 
+    def close(self) -> None:
+        """Close what this process has open; the store may be used again. No thread may be reading from it."""
+        if (environment := _ENVIRONMENTS.drop(self.path)) is not None:
+            environment.close()
+
     def stamp(self, key: str) -> str:
         return FolderStore(self.path).stamp(DATA_FILE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from trackdata.storage.store import Store, join
 
@@ -38,10 +39,18 @@ class Below:
 
 @dataclass(frozen=True)
 class MountedStore:
-    """``base``, with the store of each (name, store) of ``mounts`` in the place of the folder ``name`` of its root."""
+    """``base``, with stores in the place of folders of its root.
+
+    Attributes:
+        base: a folder.
+        mounts: (name, store): what stands for the folder ``name``.
+        containers: names of the files and folders of the root that hold these stores. They are not listed, because what
+            is in them is.
+    """
 
     base: Store
     mounts: tuple[tuple[str, Store], ...]
+    containers: tuple[str, ...] = ()
 
     def _find(self, key: str) -> tuple[Store, str]:
         top, _, rest = key.partition("/")
@@ -60,12 +69,13 @@ class MountedStore:
 
     def files(self, folder: str = "") -> list[str]:
         store, rest = self._find(folder)
-        return store.files(rest)
+        names = store.files(rest)
+        return names if folder else [name for name in names if name not in self.containers]
 
     def folders(self, folder: str = "") -> list[str]:
         store, rest = self._find(folder)
         names = store.folders(rest)
-        return names if folder else sorted({*names, *(name for name, _ in self.mounts)})
+        return names if folder else sorted({*names, *(name for name, _ in self.mounts)} - {*self.containers})
 
     def where(self, key: str) -> str:
         store, rest = self._find(key)
@@ -88,8 +98,7 @@ class OwnFolder:
 
     @property
     def _inner(self) -> Store:
-        wrapped = self.archive.folders() == [self.name] and not self.archive.files()
-        return Below(self.archive, self.name) if wrapped else self.archive
+        return Below(self.archive, self.name) if _holds_only(self.archive, self.name) else self.archive
 
     def read(self, key: str) -> bytes:
         return self._inner.read(key)
@@ -108,3 +117,8 @@ class OwnFolder:
 
     def stamp(self, key: str) -> str:
         return self._inner.stamp(key)
+
+
+@lru_cache
+def _holds_only(archive: Store, folder: str) -> bool:
+    return archive.folders() == [folder] and not archive.files()

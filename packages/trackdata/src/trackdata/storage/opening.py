@@ -51,12 +51,15 @@ def _open_folder(path: Path) -> Store:
         return LmdbStore(path)
     base = FolderStore(path)
     mounts: dict[str, Store] = {}
+    containers: list[str] = []
     for name in base.files():
         stem, suffix = Path(name).stem, Path(name).suffix
         if suffix in _ARCHIVES and stem not in mounts and not (path / stem).exists():
             mounts[stem] = OwnFolder(_ARCHIVES[suffix](path / name), stem)
+            containers.append(name)
     for name in base.folders():
         stem = next((name.removesuffix(ending) for ending in _LMDB_ENDINGS if name.endswith(ending)), "")
         if stem and stem not in mounts and not (path / stem).exists() and (path / name / DATA_FILE).is_file():
             mounts[stem] = LmdbStore(path / name)
-    return MountedStore(base, tuple(sorted(mounts.items()))) if mounts else base
+            containers.append(name)
+    return MountedStore(base, tuple(sorted(mounts.items())), tuple(containers)) if mounts else base

@@ -13,14 +13,26 @@ Opened = TypeVar("Opened")
 class PerProcess(Generic[Opened]):
     """One value per key and process, made by ``make`` when it is first asked for. Safe for threads.
 
-    A forked child never uses what its parent had opened: seeking a shared file, or reading through an LMDB environment
-    of another process, goes wrong.
+    A forked child does not use what its parent had opened, unless that is said to be safe: reading through an LMDB
+    environment of another process, for instance, goes wrong.
     """
 
-    def __init__(self, make: Callable[[Any], Opened], forget: Callable[[Opened], None] | None = None) -> None:
-        """``forget`` is called in a forked child for each value it inherits; by default they are just left alone."""
+    def __init__(
+        self,
+        make: Callable[[Any], Opened],
+        forget: Callable[[Opened], None] | None = None,
+        *,
+        inherit: bool = False,
+    ) -> None:
+        """
+        Args:
+            make: opens the thing of a key.
+            forget: called in a forked child for each thing it inherits; by default they are left alone.
+            inherit: forked children use what they inherit.
+        """
         self._make = make
         self._forget = forget
+        self._inherit = inherit
         self._lock = threading.Lock()
         self._opened: dict[Any, Opened] = {}
         self._inherited: list[Opened] = []  # kept, because letting go would run destructors
@@ -34,9 +46,16 @@ class PerProcess(Generic[Opened]):
                 self._opened[key] = self._make(key)
             return self._opened[key]
 
+    def drop(self, key: Any) -> Opened | None:
+        """Forget the value of ``key`` in this process and return it, for the caller to close; None if it has none."""
+        with self._lock:
+            return self._opened.pop(key, None)
+
     def _begin_child(self) -> None:
         # The lock may have been held during the fork, by a thread that does not exist here.
         self._lock = threading.Lock()
+        if self._inherit:
+            return
         inherited, self._opened = list(self._opened.values()), {}
         if self._forget is None:
             self._inherited += inherited

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -49,6 +50,22 @@ class Store(Protocol):
 def join(folder: str, name: str) -> str:
     """The key of ``name`` in ``folder``, which may be the root."""
     return f"{folder}/{name}" if folder else name
+
+
+_DEEPEST = 64  # folders in folders; more are links that lead back
+
+
+def walk(store: Store, folder: str = "") -> Iterator[str]:
+    """Keys of all files in ``folder`` and below it, those of a folder before those of the folders in it.
+
+    Raises:
+        OSError: folders do not end, as where a link leads back to one above it.
+    """
+    if folder.count("/") >= _DEEPEST:
+        raise OSError(f"{store.where(folder)}: folders do not end here; a link may lead back to one above it")
+    yield from (join(folder, name) for name in store.files(folder))
+    for name in store.folders(folder):
+        yield from walk(store, join(folder, name))
 
 
 def read_annotation(store: Store, key: str) -> bytes:
