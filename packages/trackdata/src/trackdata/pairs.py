@@ -287,16 +287,9 @@ class PairSource:
         sequence, first, second = draw.sequence, draw.frames.template, draw.frames.search
         template_frame = sequence.frames[first]
         search_frame = template_frame if second == first else sequence.frames[second]
-        masks = None if sequence.masks is None else (sequence.masks(first), sequence.masks(second))
         try:
             pair = process_pair(
-                template_frame,
-                sequence.boxes[first],
-                search_frame,
-                sequence.boxes[second],
-                parameters,
-                self.config,
-                masks,
+                template_frame, sequence.boxes[first], search_frame, sequence.boxes[second], parameters, self.config
             )
         except RejectedSample as error:
             raise RejectedSample(error.reason, f"{sequence.name}: {error}") from error
