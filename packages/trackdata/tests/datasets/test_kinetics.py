@@ -257,6 +257,17 @@ def test_folders_of_frames_in_every_storage(frames_root, tmp_path, storage):
     assert Kinetics(place, cache=tmp_path / "cache").digest == dataset.digest
 
 
+def test_sequences_of_a_tracking_dataset_are_videos_and_their_masks_are_not(tmp_path):
+    for name in ("GOT-10k_Train_000001", "GOT-10k_Train_000002"):
+        write_frames(tmp_path / "train" / name, 3)
+        write_frames(tmp_path / "train" / name / "masks", 3)
+        (tmp_path / "train" / name / "groundtruth.txt").write_text("1,2,3,4\n" * 3)
+    (tmp_path / "train" / "list.txt").write_text("GOT-10k_Train_000001\nGOT-10k_Train_000002\n")
+    dataset = Kinetics(tmp_path, "train")
+    assert [video.name for video in dataset] == ["GOT-10k_Train_000001", "GOT-10k_Train_000002"]
+    assert (dataset.lengths.tolist(), dataset.classes) == ([3, 3], ())
+
+
 def test_video_files_in_an_archive_are_refused_with_advice(root, tmp_path):
     packed = shutil.make_archive(str(tmp_path / "packed"), "zip", root)
     with pytest.raises(AnnotationError, match=r"none of the 5 videos .*unpack the archive"):

@@ -161,8 +161,9 @@ def find_videos(store: Store) -> list[str]:
         files = _visible(store.files(folder))
         keys += [join(folder, name) for name in files if _is_video(name)]
         if any(map(_is_image, files)):
-            keys.append(f"{folder}/")
-        keys += [f"{folder}/{name}/" for name in _visible(store.folders(folder))]
+            keys.append(f"{folder}/")  # a video; what lies deeper (masks, say) is no video of its own
+        else:
+            keys += [f"{folder}/{name}/" for name in _visible(store.folders(folder))]
     return sorted(keys)
 
 
