@@ -6,6 +6,8 @@ import struct
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from trackdata.binary_regions import parse_binary_regions
 from trackdata.errors import AnnotationError
@@ -88,3 +90,12 @@ def test_runs_that_are_split():
 def test_damaged_files_are_named(data, message):
     with pytest.raises(AnnotationError, match=rf"^a\.bin: .*{message}"):
         parse_binary_regions(data, "a.bin")
+
+
+@given(some.binary(max_size=200), some.booleans())
+def test_any_bytes_are_regions_or_refused(data, with_head):
+    head = bytes.fromhex(HEAD) + struct.pack("<I", 3) if with_head else b""
+    try:
+        parse_binary_regions(head + data, "a.bin")
+    except AnnotationError as error:
+        assert str(error).startswith("a.bin: ")

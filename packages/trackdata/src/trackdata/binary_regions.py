@@ -22,6 +22,7 @@ from trackdata.errors import AnnotationError
 from trackdata.regions import Code, Mask, Polygon, Rectangle, Region
 
 _VERSION = 1
+_LARGEST = 1 << 28  # pixels of a mask; more is a damaged file
 
 
 def parse_binary_regions(data: bytes, source: str) -> list[Region]:
@@ -70,6 +71,8 @@ def _region(reader: _Reader) -> Region:
     if kind == 3:
         x, y, width, height, count = reader.take("2h3H")
         runs = np.array(reader.take(f"{count}H"), dtype=np.int64)
+        if width * height > _LARGEST:
+            raise ValueError(f"a mask of {width} x {height} pixels")
         if runs.sum() > width * height:
             raise ValueError(f"the runs cover {runs.sum()} pixels of a mask of {width} x {height}")
         pixels = np.zeros(width * height, dtype=bool)

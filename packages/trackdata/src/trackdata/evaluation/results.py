@@ -6,13 +6,15 @@ Own layout, below ``<results>/<tracker>/<dataset>/``::
     times/<sequence>.txt    seconds per frame spent in the tracker
     scores/<sequence>.txt   the tracker's confidence per frame, nan where it gave none
 
-Readers accept commas, tabs, blanks and CRLF, and find the layouts of pytracking (``<sequence>_time.txt``) and of the
-GOT-10k toolkit (``<sequence>/<sequence>_001.txt``) as well.
+Several runs of a sequence are ``<sequence>/<sequence>_001.txt`` and so on, with one column per run of times and
+confidences. Readers accept commas, tabs, blanks and CRLF, and find the layouts of pytracking (``<sequence>_time.txt``)
+and of the GOT-10k toolkit (``<sequence>/<sequence>_001.txt``) as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import glob
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +48,7 @@ class TextFormat:
 
 
 OWN = TextFormat("%.4f")
+EXACT = TextFormat("%r")
 OWN_TIMES = TextFormat("%.8f")
 LEGACY = TextFormat("%d", "\t", truncate=True)
 LEGACY_TIMES = TextFormat("%f")
@@ -65,16 +68,58 @@ def write_track(folder: Path, sequence: str, track: Track) -> Path:
     Raises:
         ResultError: the name is no plain file name, or boxes hold NaN or infinity.
     """
-    _check_writable(sequence, track)
-    for label, form in (("times", OWN_TIMES), ("scores", OWN)):
-        values, path = getattr(track, label), folder / label / f"{sequence}.txt"
-        if values is None:
+    return write_runs(folder, sequence, [track])
+
+
+def write_runs(folder: Path, sequence: str, runs: Sequence[Track], numbers: TextFormat = OWN) -> Path:
+    """Write the runs of a sequence in the own layout, instead of what was there; returns the last box file.
+
+    Each file appears complete or not at all.
+
+    Args:
+        runs: one or more; they may differ in length, and in whether they have times and confidences.
+        numbers: how to write boxes and confidences; ``EXACT`` loses nothing.
+
+    Raises:
+        ResultError: no runs, the name is no plain file name, or boxes hold NaN or infinity.
+    """
+    if not runs:
+        raise ResultError(f"{sequence}: no runs to write")
+    for track in runs:
+        _check_writable(sequence, track)
+    for label, form in (("times", OWN_TIMES), ("scores", numbers)):
+        columns, path = _columns([getattr(track, label) for track in runs]), folder / label / f"{sequence}.txt"
+        if columns is None:
             path.unlink(missing_ok=True)  # one of an earlier result would not belong to these boxes
         else:
-            write_atomically(path, form(values))
-    path = folder / f"{sequence}.txt"
-    write_atomically(path, OWN(track.boxes))
-    return path
+            write_atomically(path, form(columns))
+    single = folder / f"{sequence}.txt"
+    paths = [single] if len(runs) == 1 else [_run_path(folder, sequence, run) for run in range(len(runs))]
+    for stale in {single, *_run_paths(folder, sequence)}.difference(paths):
+        stale.unlink(missing_ok=True)
+    for path, track in zip(paths, runs, strict=True):
+        write_atomically(path, numbers(track.boxes))
+    return paths[-1]
+
+
+def _columns(values: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    """``(N, R)`` one column per run, NaN where there is nothing; None when there is nothing at all."""
+    length = max((len(column) for column in values if column is not None), default=0)
+    if length == 0:
+        return None
+    columns = np.full((length, len(values)), np.nan)
+    for run, column in enumerate(values):
+        if column is not None:
+            columns[: len(column), run] = column
+    return columns
+
+
+def _run_path(folder: Path, sequence: str, run: int) -> Path:
+    return folder / sequence / f"{sequence}_{run + 1:03d}.txt"
+
+
+def _run_paths(folder: Path, sequence: str) -> list[Path]:
+    return sorted((folder / sequence).glob(f"{glob.escape(sequence)}_[0-9][0-9][0-9].txt"))
 
 
 def write_legacy(results: Path, dataset: str, sequence: str, track: Track) -> Path:
@@ -119,23 +164,31 @@ def read_tracks(folder: Path, sequence: str) -> list[Track]:
     """
     folder = Path(folder)
     single = folder / f"{sequence}.txt"
-    repeated = sorted((folder / sequence).glob(f"{sequence}_[0-9][0-9][0-9].txt"))
-    paths = [single] if single.is_file() else repeated
+    paths = [single] if single.is_file() else _run_paths(folder, sequence)
     if not paths:
         raise ResultError(f"{folder} holds no result for {sequence}; expected {single.name}")
     extras = {}
     for label, places in _AUXILIARY.items():
         found = [folder / place.format(sequence) for place in places if (folder / place.format(sequence)).is_file()]
         extras[label] = read_numbers(found[0]) if found else None
-    times = extras["times"]
+    boxes = [read_boxes(path) for path in paths]
     return [
-        Track(
-            boxes=read_boxes(path),
-            times=None if times is None else times[:, min(run, times.shape[1] - 1)],
-            scores=None if extras["scores"] is None else extras["scores"][:, 0],
-        )
-        for run, path in enumerate(paths)
+        Track(rows, _column(extras["times"], run, len(rows)), _column(extras["scores"], run, len(rows)))
+        for run, rows in enumerate(boxes)
     ]
+
+
+def _column(values: np.ndarray | None, run: int, length: int) -> np.ndarray | None:
+    """The numbers of one run; those of the last where there are fewer columns; None when all are NaN.
+
+    A run that is shorter than others has NaN after its ``length``.
+    """
+    if values is None:
+        return None
+    column = values[:, min(run, values.shape[1] - 1)]
+    if np.isnan(column[length:]).all():
+        column = column[:length]
+    return None if np.isnan(column).all() else column
 
 
 def read_boxes(path: Path) -> np.ndarray:
