@@ -244,14 +244,18 @@ def test_an_unknown_recipe_is_named():
 
 
 class Patterns:
-    """Pairs of gratings, the second one shifted: a stand-in for video."""
+    """Pairs of a grating and the same moved along: a stand-in for video.
 
-    def __init__(self, size=32, fault=None):
-        self.size, self.fault = size, fault
+    ``variety`` gratings are shown; ``fault`` is counted in every fourth pair.
+    """
+
+    def __init__(self, size=32, fault=None, variety=1000):
+        self.size, self.fault, self.variety = size, fault, variety
 
     def __call__(self, epoch, index):
         rng = np.random.default_rng([epoch, index])
-        frequency, phase = rng.uniform(0.1, 0.6, 2), rng.uniform(0, 6, 3)
+        grating = np.random.default_rng(int(rng.integers(self.variety)))
+        frequency, phase = grating.uniform(0.1, 0.6, 2), grating.uniform(0, 6, 3)
         y, x = np.mgrid[: self.size, : self.size]
         first, second = (
             np.stack([np.sin(frequency[0] * (x + shift) + frequency[1] * y + p) for p in phase]).astype(np.float32)
@@ -283,9 +287,7 @@ def test_a_run_leaves_all_that_is_needed(debug_run):
     assert from_yaml(ModelConfig, card["model"]) == short().model
     assert from_yaml(ObjectiveConfig, card["objective"]) == short().objective
     state = checkpoints.load(output / "weights.safetensors").state
-    assert list(state) == list(PretrainingTask(short()).model.state_dict()) or set(state) == set(
-        PretrainingTask(short()).model.state_dict()
-    )
+    assert state.keys() == PretrainingTask(short()).model.state_dict().keys()
     records = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
     epochs = [record for record in records if record["event"] == "epoch"]
     assert [record["epoch"] for record in epochs] == [1, 2]
@@ -317,12 +319,17 @@ def test_masks_do_not_depend_on_micro_batches(tmp_path):
 
 
 def test_the_loss_falls(tmp_path):
-    recipe = short(epochs=8, samples_per_epoch=96, batch_size=16, micro_batch=None, validation_samples=0)
-    recipe = replace(recipe, optimizer=replace(recipe.optimizer, lr=5e-3))
-    train_on(recipe, Patterns(), tmp_path)
+    recipe = short(epochs=2, samples_per_epoch=800, batch_size=16, micro_batch=None, validation_samples=0, log_every=50)
+    recipe = replace(
+        recipe,
+        model=replace(recipe.model, image_size=16),
+        objective=ObjectiveConfig(drop=0.5),
+        optimizer=replace(recipe.optimizer, lr=5e-3),
+    )
+    train_on(recipe, Patterns(size=16, variety=1), tmp_path)
     records = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     totals = [record["total"] for record in records if record["event"] == "epoch"]
-    assert totals[-1] < 0.85 * totals[0]
+    assert totals[-1] < 0.7 * totals[0]
 
 
 def test_a_refused_training_leaves_the_run_folder_alone(debug_run):
