@@ -324,3 +324,16 @@ def test_damaged_zips_raise_what_is_documented(tmp_path):
                 message = str(error)
         assert str(damaged) in message
         store.close()
+
+
+def test_links_that_lead_nowhere_are_listed(tmp_path):
+    """Leaving them out would hide that a disk is not mounted."""
+    for name, target in (("gone", "nowhere"), ("circle", "circle"), ("file", "real"), ("folder", "inner")):
+        (tmp_path / name).symlink_to(target)
+    (tmp_path / "real").write_bytes(b"1")
+    (tmp_path / "inner").mkdir()
+    store = open_store(tmp_path)
+    assert store.files() == ["circle", "file", "gone", "real"]
+    assert store.folders() == ["folder", "inner"]
+    with pytest.raises(OSError, match="circle"):
+        store.read("circle")

@@ -14,7 +14,13 @@ import tyro
 from trackdata.cli.common import BAD_USAGE, FAILED, INTERRUPTED, UsageError
 from trackdata.cli.datasets import Datasets
 from trackdata.cli.evaluate import Evaluate, Report, tracker_options
+from trackdata.cli.import_results import Import
+from trackdata.cli.masks import Masks
+from trackdata.cli.pack import Pack
+from trackdata.cli.submit import Submit
 from trackdata.cli.synth import Synth
+from trackdata.cli.trax import Trax, VotInit
+from trackdata.cli.vot import Vot
 
 __all__ = ["COMMANDS", "UsageError", "main", "tracker_options"]
 
@@ -22,7 +28,14 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "synth": Synth,
     "evaluate": Evaluate,
     "report": Report,
+    "import": Import,
     "datasets": Datasets,
+    "masks": Masks,
+    "pack": Pack,
+    "submit": Submit,
+    "trax": Trax,
+    "vot": Vot,
+    "vot-init": VotInit,
 }
 
 

@@ -27,10 +27,10 @@ class FolderStore:
         return os.path.isfile(self._path(key))  # noqa: PTH113
 
     def files(self, folder: str = "") -> list[str]:
-        return sorted(entry.name for entry in self._entries(folder) if entry.is_file())
+        return sorted(entry.name for entry in self._entries(folder) if _is_file(entry))
 
     def folders(self, folder: str = "") -> list[str]:
-        return sorted(entry.name for entry in self._entries(folder) if entry.is_dir() and entry.name != INDEX_FOLDER)
+        return sorted(entry.name for entry in self._entries(folder) if _is_folder(entry) and entry.name != INDEX_FOLDER)
 
     def _entries(self, folder: str) -> list[os.DirEntry[str]]:
         try:
@@ -48,3 +48,18 @@ class FolderStore:
         except OSError:
             return ""
         return f"{status.st_size}-{status.st_mtime_ns}"
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Also a link that leads nowhere: reading it tells, where leaving it out would hide it."""
+    try:
+        return entry.is_file() or (entry.is_symlink() and not entry.is_dir())
+    except OSError:
+        return True
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # a link that leads nowhere counts as a file

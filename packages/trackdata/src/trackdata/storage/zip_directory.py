@@ -47,7 +47,7 @@ class Directory:
         names: list[bytes] = []
         columns = offsets, sizes, packed, checks, methods = array("Q"), array("Q"), array("Q"), array("I"), array("h")
         try:
-            start, size, base = _find(descriptor)
+            start, size, base, _ = _find(descriptor)
             for member in _read(read_at(descriptor, size, start), base):
                 names.append(member[0])
                 offsets.append(member[1])
@@ -75,8 +75,13 @@ def data_offset(header: bytes) -> int:
     return _LOCAL.size + name_length + extra_length
 
 
-def _find(descriptor: int) -> tuple[int, int, int]:
-    """Where the directory begins, its size, and what to add to the offsets in it."""
+def archive_comment(descriptor: int) -> bytes:
+    """The comment of an archive. Raises DirectoryError."""
+    return _find(descriptor)[3]
+
+
+def _find(descriptor: int) -> tuple[int, int, int, bytes]:
+    """Where the directory begins, its size, what to add to the offsets in it, and the archive's comment."""
     length = os.fstat(descriptor).st_size
     tail_start = max(0, length - _LOCATOR.size - _END.size - _LONGEST_COMMENT)
     tail = read_at(descriptor, length - tail_start, tail_start)
@@ -86,7 +91,8 @@ def _find(descriptor: int) -> tuple[int, int, int]:
         raise DirectoryError("there is no directory at its end; it is no zip archive, or cut off")
     # The last one, but the archive's comment may hold anything: rather one whose comment reaches to the file's end.
     place = max(records, key=lambda place: (place + _END.size + _END.unpack_from(tail, place)[-1] == len(tail), place))
-    _, size, offset, _ = _END.unpack_from(tail, place)
+    _, size, offset, comment_length = _END.unpack_from(tail, place)
+    comment = tail[place + _END.size :][:comment_length]
     end = tail_start + place
     if place >= _LOCATOR.size and tail.startswith(b"PK\6\7", place - _LOCATOR.size):
         _, stated = _LOCATOR.unpack_from(tail, place - _LOCATOR.size)
@@ -102,7 +108,7 @@ def _find(descriptor: int) -> tuple[int, int, int]:
     start = end - size  # right before its end, whatever precedes the archive
     if start < 0:
         raise DirectoryError("its directory is larger than the file")
-    return start, size, start - offset
+    return start, size, start - offset, comment
 
 
 def _read(directory: bytes, base: int) -> Iterator[tuple[bytes, int, int, int, int, int]]:
