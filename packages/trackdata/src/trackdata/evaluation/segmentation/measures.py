@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -44,14 +43,13 @@ def boundary_accuracy(
         threshold: see :func:`boundary_radius`.
     """
     a, b = (_cleared(mask, void).astype(np.uint8) for mask in (truth, predicted))
-    radius = boundary_radius(a.shape, threshold)
-    return _boundary_measure(_Boundaries(a).of(1), _Boundaries(b).of(1), a.shape[1], radius)
+    return float(label_measures(a, b, [(1, 1)], boundary_radius(a.shape, threshold))[0, 1])
 
 
 def boundary_map(mask: np.ndarray) -> np.ndarray:
     """``(H, W)`` bool: the boundary pixels of a mask."""
     boundary = np.zeros(mask.size, dtype=bool)
-    boundary[_Boundaries(np.asarray(mask, dtype=bool).astype(np.uint8)).of(1)] = True
+    boundary[_Outlines(np.asarray(mask, dtype=bool).astype(np.uint8)).boundary(1)] = True
     return boundary.reshape(mask.shape)
 
 
@@ -70,22 +68,24 @@ def label_measures(
 ) -> np.ndarray:
     """J and F of objects in two label maps: ``(len(pairs), 2)`` float64.
 
+    Only the outlines of the objects are looked at: they give areas and intersections (as lengths of runs) as well as
+    boundaries, and are a few thousand pixels where the map has half a million.
+
     Args:
         truth, predicted: ``(H, W)`` uint8 or uint16 numbers of objects, 0 for background.
         pairs: for each comparison the object's number in ``truth`` and in ``predicted``; none of them 0.
         radius: of the disc; see :func:`boundary_radius`.
     """
-    window = _window(truth, predicted)
-    truth, predicted = truth[window], predicted[window]
-    boundaries = _Boundaries(truth), _Boundaries(predicted)
+    a, b = _Outlines(truth), _Outlines(predicted)
+    starts = np.sort(np.concatenate([a.starts, b.starts]))  # of stretches in which neither map changes, some empty
+    lengths = np.diff(starts, append=truth.size)
+    inside, reported = a.at(starts), b.at(starts)
     measures = np.empty((len(pairs), 2))
     for row, (number, other) in enumerate(pairs):
-        inside, reported = truth == number, predicted == other
-        shared = np.count_nonzero(inside & reported)
-        union = np.count_nonzero(inside) + np.count_nonzero(reported) - shared
-        measures[row, 0] = shared / union if union else 1.0
-        lines = boundaries[0].of(number), boundaries[1].of(other)
-        measures[row, 1] = _boundary_measure(*lines, truth.shape[1], radius)
+        one, two = inside == number, reported == other
+        union = lengths[one | two].sum()
+        measures[row, 0] = lengths[one & two].sum() / union if union else 1.0
+        measures[row, 1] = _boundary_measure(a.boundary(number), b.boundary(other), truth.shape[1], radius)
     return measures
 
 
@@ -94,57 +94,58 @@ def _cleared(mask: np.ndarray, void: np.ndarray | None) -> np.ndarray:
     return mask if void is None else mask & ~np.asarray(void, dtype=bool)
 
 
-def _window(*maps: np.ndarray) -> tuple[slice, slice]:
-    """Rows and columns that hold all that is not background, and one more on every side where the image has one."""
-    corners = []
-    for labels in maps:
-        x, y, w, h = cv2.boundingRect(labels if labels.dtype == np.uint8 else (labels != 0).astype(np.uint8))
-        if w:
-            corners.append((y, x, y + h, x + w))
-    if not corners:
-        return slice(0, 1), slice(0, 1)
-    rows, columns = zip(*((slice(c[0], c[2]), slice(c[1], c[3])) for c in corners), strict=True)
-    return _around(rows), _around(columns)
+class _Outlines:
+    """Where a label map changes.
+
+    Pixels are counted row by row, as one line: a run is a stretch of it with one label.
+
+    Attributes:
+        starts: ``(R,)`` first pixels of the runs, ascending.
+    """
+
+    def __init__(self, labels: np.ndarray) -> None:
+        line = np.ascontiguousarray(labels).ravel()
+        width, size = labels.shape[1], labels.size
+        places = _changes(line, (1, width, width + 1))  # some at the right edge differ from the next row alone
+        here = line[places]
+        right = (places + 1) % width != 0
+        lower = np.where(places < size - width, width, 0)
+        self._places = places
+        self._labels = np.stack([here, line[places + right], line[places + lower], line[places + lower + right]])
+        self._real = (self._labels[1:] != here).any(axis=0)
+        turns = places[line[np.minimum(places + 1, size - 1)] != here]
+        self.starts = np.concatenate([[0], turns + 1])
+        self._runs = line[self.starts]
+
+    def at(self, pixels: np.ndarray) -> np.ndarray:
+        """The labels of ``pixels``."""
+        return self._runs[np.searchsorted(self.starts, pixels, side="right") - 1]
+
+    def boundary(self, number: int) -> np.ndarray:
+        """An object's boundary pixels, ascending: places of change with the object on one side."""
+        return self._places[(self._labels == number).any(axis=0) & self._real]
 
 
-def _around(parts: Sequence[slice]) -> slice:
-    return slice(max(min(part.start for part in parts) - 1, 0), max(part.stop for part in parts) + 1)
-
-
-@dataclass(frozen=True)
-class _Boundaries:
-    """The boundary pixels of all objects of a label map, found in one go."""
-
-    labels: np.ndarray
-
-    @cached_property
-    def _changes(self) -> tuple[np.ndarray, np.ndarray]:
-        """Flat positions of the pixels that differ from a neighbour ``(n,)``, and the four labels there ``(4, n)``."""
-        padded = cv2.copyMakeBorder(self.labels, 0, 1, 0, 1, cv2.BORDER_REPLICATE)
-        here, right, lower, diagonal = padded[:-1, :-1], padded[:-1, 1:], padded[1:, :-1], padded[1:, 1:]
-        differs = here != right
-        differs |= here != lower
-        differs |= here != diagonal
-        positions = np.flatnonzero(differs)
-        width = self.labels.shape[1]
-        corner = positions + positions // width  # in the padded map, whose rows are one longer
-        return positions, padded.ravel()[corner + np.array([0, 1, width + 1, width + 2])[:, None]]
-
-    def of(self, number: int) -> np.ndarray:
-        """Flat positions of an object's boundary pixels, ascending: changes that have the object on one side."""
-        positions, labels = self._changes
-        return positions[(labels == number).any(axis=0)]
+def _changes(line: np.ndarray, steps: tuple[int, ...]) -> np.ndarray:
+    """Places of ``line`` ``(n,)`` whose value differs from that of any place ``steps`` further on, ascending."""
+    differs, other = np.zeros(line.size, dtype=bool), np.empty(line.size, dtype=bool)
+    for step in steps:
+        end = max(line.size - step, 0)
+        np.not_equal(line[:end], line[step:], out=other[:end])
+        np.logical_or(differs[:end], other[:end], out=differs[:end])
+    return np.flatnonzero(differs)
 
 
 def _boundary_measure(truth: np.ndarray, predicted: np.ndarray, width: int, radius: int) -> float:
-    """F from the flat positions of boundary pixels in a map of ``width`` columns."""
+    """F from the boundary pixels, counted row by row in maps of ``width`` columns."""
     if not len(truth) or not len(predicted):
         return float(len(truth) == len(predicted))
     lines = [np.divmod(line, width) for line in (truth, predicted)]
-    top, left = (min(int(line[axis].min()) for line in lines) for axis in (0, 1))
-    bottom, right = (max(int(line[axis].max()) for line in lines) for axis in (0, 1))
-    extent = (bottom - top + 1 + 2 * radius, right - left + 1 + 2 * radius)
-    offsets = _disc(radius)[0] * extent[1] + _disc(radius)[1]
+    top, bottom = min(rows[0] for rows, _ in lines), max(rows[-1] for rows, _ in lines)
+    left, right = min(columns.min() for _, columns in lines), max(columns.max() for _, columns in lines)
+    extent = (int(bottom - top) + 1 + 2 * radius, int(right - left) + 1 + 2 * radius)
+    rows, columns = _disc(radius)
+    offsets = rows * extent[1] + columns
     drawn, places = [], []
     for rows, columns in lines:
         canvas = np.zeros(extent, dtype=np.uint8)
