@@ -18,6 +18,8 @@ VERBS = {
     "bench-data": "measure how fast frame pairs are loaded",
     "train": "pre-train a recipe",
     "convert": "write a checkpoint for a tracker, for timm or for video object segmentation",
+    "visualize": "draw what a network reconstructs",
+    "propagate": "score an encoder by carrying masks through videos",
     "attention": "plot how attention between frames developed in runs",
     "profile": "count parameters, multiply-adds and time of a network",
     "recipes": "list the recipes",
