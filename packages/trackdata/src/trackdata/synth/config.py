@@ -11,6 +11,51 @@ Count = tuple[int, int]
 
 
 @dataclass(frozen=True)
+class WorldConfig:
+    """What a solid world shows beside what :class:`SynthConfig` says. Shares are of sequences, from 0 to 1.
+
+    Raises:
+        ValueError: a share outside its range; the message names the field.
+    """
+
+    places: tuple[str, ...] = (
+        "meadow", "meadow", "street", "street", "room", "room", "table", "table",
+        "aerial", "sky", "sea", "underwater", "close",
+    )  # fmt: skip
+    """Kinds of places, drawn with equal chances; see ``trackdata.synth.world.places``."""
+    sorts: tuple[str, ...] = ()
+    """Sorts of targets, where the place has them; empty for all."""
+    growth: float = 0.25
+    """Share whose target gets four times larger or smaller, or more."""
+    rush: float = 0.12
+    """Share whose target moves about its own size from frame to frame."""
+    hiding: float = 0.15
+    """Share whose target gets hidden by something larger."""
+    night: float = 0.1
+    """Share of outdoor sequences at night."""
+    grey: float = 0.05
+    """Share without colours."""
+    bars: float = 0.06
+    """Share with black bars at the sides."""
+    reduced: float = 0.12
+    """Share recorded at a lower resolution and enlarged."""
+    compressed: float = 0.25
+    """Share with the marks of video compression."""
+    printed: float = 0.08
+    """Share with a logo or caption on top."""
+    banded: float = 0.06
+    """Share with the bands of a rolling shutter under flickering lamps."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, float | int) and not 0 <= value <= 1:
+                raise ValueError(f"{field.name} is a share from 0 to 1, got {value}")
+        if not self.places:
+            raise ValueError("places must name one or more kinds of places")
+
+
+@dataclass(frozen=True)
 class SynthConfig:
     """Ranges from which every sequence draws its scene. Sizes are relative to the frame's shorter side.
 
@@ -56,6 +101,8 @@ class SynthConfig:
     """Share of sequences whose target may leave the image altogether."""
     objects: Count = (1, 1)
     """Annotated objects, fewest and most; the target is the first of them."""
+    world: WorldConfig | None = None
+    """What a world of solid objects shows; None draws flat shapes on a canvas."""
 
     def __post_init__(self) -> None:
         width, height = self.size
@@ -124,11 +171,14 @@ PRESETS: dict[str, SynthConfig] = {
         leaving=0.35,
         vanishing=0.1,
     ),
+    "rich": SynthConfig(
+        distractors=(0, 4), bystanders=(0, 3), clutter=(0, 60), leaving=0.25, vanishing=0.1, world=WorldConfig()
+    ),
 }
 
 
 def preset(name: str, **changes: object) -> SynthConfig:
-    """The configuration called ``name`` (easy, standard or hard) with ``changes`` made to its fields.
+    """The configuration called ``name`` (easy, standard, hard or rich) with ``changes`` made to its fields.
 
     Raises:
         ValueError: no such preset or field; the message names the nearest one.
@@ -143,7 +193,7 @@ def preset(name: str, **changes: object) -> SynthConfig:
 
 
 # Fields that later versions added, and the values that stand for how it was before.
-_ADDED = {"objects": (1, 1)}
+_ADDED = {"objects": (1, 1), "world": None}
 
 
 def recorded(config: SynthConfig) -> dict[str, Any]:

@@ -42,3 +42,20 @@ def wave(rng: np.random.Generator, amplitude: float, periods: tuple[float, float
 def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
     """A number whose logarithm is uniform between those of ``low`` and ``high``."""
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+def wander(rng: np.random.Generator, extent: float, margin: float, top_speed: float, shortest: float = 24.0) -> Curve:
+    """A way along one axis from ``margin`` to ``extent - margin`` pixels, at most ``top_speed`` pixels a frame.
+
+    Its waves have periods of ``shortest`` frames or more.
+    """
+    reach = max(extent / 2 - margin, 0.02 * extent)
+    large = reach * rng.uniform(0.35, 0.9)
+    small = min(reach - large, 0.2 * large) * rng.uniform()
+    base = extent / 2 + (reach - large - small) * rng.uniform(-1, 1)
+    speed = top_speed * rng.uniform(0.5, 1.0)
+    periods = [
+        max(shortest, 2 * np.pi * amplitude / (share * speed)) for amplitude, share in ((large, 0.7), (small, 0.3))
+    ]
+    phases = rng.uniform(0, 1, 2)
+    return Curve(base, waves=((large, periods[0], float(phases[0])), (small, periods[1], float(phases[1]))))

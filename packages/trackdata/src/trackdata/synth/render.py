@@ -7,10 +7,10 @@ import numpy as np
 
 from trackdata.synth.backgrounds import paint_background, view_background
 from trackdata.synth.layers import Skins, blend, motion_kernel, paint_layer, paint_skins
-from trackdata.synth.scene import Actor, Light, Scene
+from trackdata.synth.lighting import illumination
+from trackdata.synth.scene import Actor, Scene
 from trackdata.synth.silhouettes import silhouette
 
-_LIGHT_STEP = 8  # pixels between samples of the illumination
 _NOISE_MARGIN = 32  # the noise pattern is this much larger than the frame, to be shifted about
 
 
@@ -41,7 +41,7 @@ class Renderer:
         sigma = float(scene.lens.defocus.at(index))
         if sigma > 0.2:
             cv2.GaussianBlur(image, (0, 0), sigma, dst=image)
-        cv2.multiply(image, _illumination(scene.light, scene.size, index), dst=image)
+        cv2.multiply(image, illumination(scene.light, scene.size, index), dst=image)
         image += np.float32((1 - scene.light.contrast) * 128)
         if scene.lens.noise:
             row, column = np.random.default_rng((scene.seed, index)).integers(0, _NOISE_MARGIN, 2)
@@ -66,20 +66,3 @@ class Renderer:
         if kernel is not None:
             layer = tuple(cv2.filter2D(part, -1, kernel, borderType=cv2.BORDER_REPLICATE) for part in layer)
         blend(image, found, *layer)
-
-
-def _illumination(light: Light, size: tuple[int, int], time: float) -> np.ndarray:
-    """Factor of every channel: float32 ``(H, W, 3)``."""
-    width, height = size
-    short = min(size)
-    x = (np.arange(0, width + _LIGHT_STEP, _LIGHT_STEP, dtype=np.float32)[None, :] - width / 2) / short
-    y = (np.arange(0, height + _LIGHT_STEP, _LIGHT_STEP, dtype=np.float32)[:, None] - height / 2) / short
-    direction = light.direction.at(time)
-    field = 1 + light.slope.at(time) * (x * np.cos(direction) + y * np.sin(direction))
-    if light.shadow:
-        distance = x * np.cos(light.shadow_direction) + y * np.sin(light.shadow_direction) - light.shadow_edge.at(time)
-        field = field * (1 - light.shadow / (1 + np.exp(-distance / 0.04)))
-    field = field * np.exp(light.gain.at(time)) * light.contrast
-    tint = np.exp(np.array([light.tint[0], 0.0, light.tint[1]]))
-    field = np.maximum(field, 0)[..., None] * tint
-    return cv2.resize(field.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)

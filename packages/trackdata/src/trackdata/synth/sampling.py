@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from trackdata.synth.config import SynthConfig
-from trackdata.synth.curves import Curve, log_uniform, wave
+from trackdata.synth.curves import Curve, log_uniform, wander, wave
 from trackdata.synth.scene import Actor, Appearance, Background, Camera, Lens, Light, Scene
 from trackdata.synth.shapes import sample_shape, vary_shape
 from trackdata.synth.textures import Color, calmed, sample_palette, sample_texture, vary_texture
@@ -34,7 +34,7 @@ def sample_scene(rng: np.random.Generator, config: SynthConfig) -> Scene:
         target,
         (),
         camera,
-        _light(rng, config),
+        sample_light(rng, config),
         _lens(rng, config),
         _seed(rng),
     )
@@ -99,18 +99,6 @@ def _camera(rng: np.random.Generator, config: SynthConfig) -> Camera:
     )
 
 
-def _path(rng: np.random.Generator, extent: float, margin: float, top_speed: float) -> Curve:
-    """A way along one axis from ``margin`` to ``extent - margin`` pixels, at most ``top_speed`` pixels a frame."""
-    reach = max(extent / 2 - margin, 0.02 * extent)
-    large = reach * rng.uniform(0.35, 0.9)
-    small = min(reach - large, 0.2 * large) * rng.uniform()
-    base = extent / 2 + (reach - large - small) * rng.uniform(-1, 1)
-    speed = top_speed * rng.uniform(0.5, 1.0)
-    periods = [max(24.0, 2 * np.pi * amplitude / (share * speed)) for amplitude, share in ((large, 0.7), (small, 0.3))]
-    phases = rng.uniform(0, 1, 2)
-    return Curve(base, waves=((large, periods[0], float(phases[0])), (small, periods[1], float(phases[1]))))
-
-
 def _turns(rng: np.random.Generator, strength: float) -> tuple[Curve, Curve]:
     """Angle and stretch over time."""
     spinning = rng.uniform() < 0.2
@@ -133,8 +121,8 @@ def _mover(rng: np.random.Generator, config: SynthConfig, appearance: Appearance
     )
     return Actor(
         appearance,
-        x=_path(rng, width, margin, speed),
-        y=_path(rng, height, margin, speed),
+        x=wander(rng, width, margin, speed),
+        y=wander(rng, height, margin, speed),
         scale=Curve(float(np.log(size / 2)), waves=(growth,)),
         stretch=stretch,
         angle=angle,
@@ -259,7 +247,8 @@ def _background(
     return Background(canvas, tuple(textures), str(rng.choice(LAYOUTS)), tuple(clutter), _seed(rng))
 
 
-def _light(rng: np.random.Generator, config: SynthConfig) -> Light:
+def sample_light(rng: np.random.Generator, config: SynthConfig) -> Light:
+    """Light that changes over the image and over time as strongly as ``config`` says."""
     strength = config.light
     changing = rng.uniform() < 0.6
     return Light(

@@ -13,10 +13,7 @@ import numpy as np
 from trackdata.sequences import Sequence
 from trackdata.synth.annotations import ObjectMasks, Track, annotate, label_map
 from trackdata.synth.config import SynthConfig
-from trackdata.synth.render import Renderer
-from trackdata.synth.sampling import sample_scene
-from trackdata.synth.scene import Scene
-from trackdata.synth.silhouettes import object_masks
+from trackdata.synth.stages import Renderer, Stage, jpeg_quality, object_masks, open_renderer, sample_stage
 
 
 class SynthSequence:
@@ -27,7 +24,7 @@ class SynthSequence:
         scene: the parameters of everything in it.
     """
 
-    def __init__(self, name: str, scene: Scene) -> None:
+    def __init__(self, name: str, scene: Stage) -> None:
         self.name = name
         self.scene = scene
 
@@ -36,7 +33,7 @@ class SynthSequence:
 
     @cached_property
     def _renderer(self) -> Renderer:
-        return Renderer(self.scene)
+        return open_renderer(self.scene)
 
     @cached_property
     def tracks(self) -> tuple[Track, ...]:
@@ -79,7 +76,7 @@ class SynthSequence:
     def jpeg(self, index: int) -> bytes:
         """Frame ``index`` as a JPEG file. Raises IndexError."""
         bgr = cv2.cvtColor(self._renderer.frame(index), cv2.COLOR_RGB2BGR)
-        _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, self.scene.lens.quality])
+        _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality(self.scene)])
         return data.tobytes()
 
     def frame(self, index: int) -> np.ndarray:
@@ -108,7 +105,7 @@ def generate_sequence(seed: int, split: str, index: int, config: SynthConfig | N
     if not split.isalnum():
         raise ValueError(f"split must be letters and digits, such as train or val, got {split!r}")
     rng = np.random.default_rng([seed, zlib.crc32(split.encode()), index])
-    return SynthSequence(sequence_name(split, index), sample_scene(rng, config or SynthConfig()))
+    return SynthSequence(sequence_name(split, index), sample_stage(rng, config or SynthConfig()))
 
 
 class RenderedFrames:
@@ -175,7 +172,7 @@ def as_sequence(generated: SynthSequence) -> Sequence:
         valid=valid,
         visible=valid & ~absent & (cover > 0),
         absent=absent,
-        object_class="synthetic",
+        object_class=generated.tracks[0].object_class,
         attributes={"cover": cover, "cut_by_image": generated.cut_by_image, "resolution": (width, height)},
         masks=generated.mask,
     )
