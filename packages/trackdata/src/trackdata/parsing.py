@@ -11,8 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from trackdata.decimals import parse_decimals
 from trackdata.errors import AnnotationError
 
+_LONG = 500  # characters from which reading all numbers at once pays
 _BLANKS = str.maketrans(",;", "  ")
 
 
@@ -53,6 +55,8 @@ def parse_numbers(file: TextFile) -> np.ndarray:
     Raises:
         AnnotationError: something is not a number, or the lines differ in length.
     """
+    if len(file.text) >= _LONG and (numbers := parse_decimals(file.text)) is not None:
+        return numbers
     rows = [fields for line in file.text.translate(_BLANKS).splitlines() if (fields := line.split())]
     if not rows:
         return np.empty((0, 0))
