@@ -9,3 +9,7 @@ FrameError = FrameReadError  # a frame is missing or cannot be decoded; the mess
 
 class AnnotationError(ValueError):
     """An annotation file is missing, malformed, or does not fit the frames; the message names the file."""
+
+
+class MissingDataError(AnnotationError):
+    """The annotation or the frames of a sequence are not there; the message names them."""

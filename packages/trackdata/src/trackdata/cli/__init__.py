@@ -20,6 +20,7 @@ from trackdata.cli.pack import Pack
 from trackdata.cli.submit import Submit
 from trackdata.cli.synth import Synth
 from trackdata.cli.trax import Trax, VotInit
+from trackdata.cli.verify import Verify
 from trackdata.cli.vot import Vot
 
 __all__ = ["COMMANDS", "UsageError", "main", "tracker_options"]
@@ -34,6 +35,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "pack": Pack,
     "submit": Submit,
     "trax": Trax,
+    "verify": Verify,
     "vot": Vot,
     "vot-init": VotInit,
 }

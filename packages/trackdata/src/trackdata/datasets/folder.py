@@ -23,6 +23,7 @@ import numpy.typing as npt
 from trackcore.images import IMAGE_SUFFIXES
 from trackdata.clips import VIDEO_SUFFIXES
 from trackdata.datasets.info import DatasetInfo
+from trackdata.errors import MissingDataError
 from trackdata.frames import Frames, StoredFrames
 from trackdata.parsing import TextFile, parse_boxes, valid_boxes
 from trackdata.sequences import AnnotationError, Sequence, SequenceList
@@ -61,7 +62,7 @@ def list_frames(store: Store, folder: str) -> StoredFrames:
     """
     names = image_names(store, folder)
     if not names:
-        raise AnnotationError(f"{store.where(folder)}: no images there")
+        raise MissingDataError(f"{store.where(folder)}: no images there")
     return StoredFrames(store, tuple(join(folder, name) for name in names))
 
 
@@ -87,7 +88,7 @@ def find_frames(store: Store, folder: str) -> Frames:
     if videos:
         raise AnnotationError(f"{store.where(folder)}: one video file makes a sequence, there are {', '.join(videos)}")
     folders = ", ".join(name for name in FRAME_FOLDERS if name)
-    raise AnnotationError(f"{store.where(folder)}: no images there or in a folder {folders} below, nor a video file")
+    raise MissingDataError(f"{store.where(folder)}: no images there or in a folder {folders} below, nor a video file")
 
 
 def open_stored(store: Store, key: str) -> VideoFrames:

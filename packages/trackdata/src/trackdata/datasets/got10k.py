@@ -21,6 +21,7 @@ from pathlib import Path, PurePath
 
 from trackdata.datasets.info import UNKNOWN_CLASS, DatasetInfo, check_split, published
 from trackdata.datasets.lists import read_list
+from trackdata.errors import MissingDataError
 from trackdata.frames import NumberedFrames
 from trackdata.parsing import TextFile, parse_boxes, parse_column, valid_boxes
 from trackdata.sequences import AnnotationError, Sequence, SequenceList
@@ -164,7 +165,7 @@ def read_sequence(store: Store, name: str) -> Sequence:
     boxes = parse_boxes(annotation)
     frames = NumberedFrames(store, name, _frame_count(store, name))
     if len(frames) == 0:
-        raise AnnotationError(f"{store.where(name)}: no frames; expected 00000001.jpg and so on")
+        raise MissingDataError(f"{store.where(name)}: no frames; expected 00000001.jpg and so on")
     labels = {label: join(name, f"{label}.label") for label in ("absence", "cover", "cut_by_image")}
     present = {label: store.is_file(key) for label, key in labels.items()}
     first_box_only = len(boxes) == 1 and not any(present.values())

@@ -20,6 +20,7 @@ from functools import lru_cache, partial
 from pathlib import Path, PurePath
 
 from trackdata.datasets.info import UNKNOWN_CLASS, DatasetInfo, check_split, published
+from trackdata.errors import MissingDataError
 from trackdata.frames import NumberedFrames
 from trackdata.parsing import parse_boxes, valid_boxes
 from trackdata.sequences import AnnotationError, Sequence, SequenceList
@@ -147,7 +148,7 @@ def _image_count(store: Store, folder: str) -> int:
     """One more than the highest number. A hole in the numbers is left to be found when that frame is read."""
     numbers = [int(match[1]) for file in store.files(folder) if (match := re.fullmatch(r"(\d+)\.jpg", file))]
     if not numbers:
-        raise AnnotationError(f"{store.where(folder)}: no frames; expected 0.jpg and so on")
+        raise MissingDataError(f"{store.where(folder)}: no frames; expected 0.jpg and so on")
     return max(numbers) + 1
 
 

@@ -25,6 +25,7 @@ import numpy as np
 
 from trackdata.datasets.info import DatasetInfo, check_split, published
 from trackdata.datasets.lists import read_list
+from trackdata.errors import MissingDataError
 from trackdata.frames import Frames, NumberedFrames
 from trackdata.parsing import TextFile, parse_numbers, valid_boxes
 from trackdata.regions import RegionFile, region_box, region_mask
@@ -210,7 +211,9 @@ def _find_frames(store: Store, name: str, channel: str | None, count: int) -> Nu
     patterns = _PATTERNS if channel is None else (channel,)
     found = next((pattern for pattern in patterns if store.is_file(join(name, _file(pattern, 1)))), None)
     if found is None:
-        raise AnnotationError(f"{store.where(name)}: no frames there; expected {' or '.join(patterns)}, counted from 1")
+        raise MissingDataError(
+            f"{store.where(name)}: no frames there; expected {' or '.join(patterns)}, counted from 1"
+        )
     last = join(name, _file(found, count))
     if not store.is_file(last):
         raise AnnotationError(f"{store.where(last)}: there is no such frame, but {count} regions in groundtruth.txt")

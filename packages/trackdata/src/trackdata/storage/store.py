@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from trackcore.images import FrameReadError, decode_image
-from trackdata.errors import AnnotationError
+from trackdata.errors import AnnotationError, MissingDataError
 from trackdata.parsing import TextFile
 
 
@@ -72,12 +72,13 @@ def read_annotation(store: Store, key: str) -> bytes:
     """The bytes of an annotation file.
 
     Raises:
-        AnnotationError: the file is missing or cannot be read; the message names it.
+        MissingDataError: the file is missing; the message names it.
+        AnnotationError: it cannot be read; the message names it.
     """
     try:
         return store.read(key)
     except FileNotFoundError:
-        raise AnnotationError(f"{store.where(key)}: there is no such file") from None
+        raise MissingDataError(f"{store.where(key)}: there is no such file") from None
     except OSError as error:
         raise AnnotationError(f"{store.where(key)}: cannot be read ({error.strerror or error})") from error
 
