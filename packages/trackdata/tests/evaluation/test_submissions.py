@@ -118,10 +118,12 @@ def test_from_evaluation_to_archive(test_set, tmp_path, capsys):
     assert "a.zip: 3 sequences" in capsys.readouterr().out
     assert len(names(tmp_path / "a.zip")) == 3 * 5
     assert snapshot(folder) == before
-    # The dataset may lie in an archive as well.
+    # The dataset may lie in an archive or LMDB as well.
     shutil.make_archive(str(tmp_path / "got10k"), "zip", test_set)
-    again = submit("got10k", folder, tmp_path / "got10k.zip", tmp_path / "b.zip", runs=3, partial=True)
-    assert again.archive.read_bytes() == (tmp_path / "a.zip").read_bytes()
+    assert main(["pack", "--root", str(test_set), "--output", str(tmp_path / "lmdb")]) == 0
+    for root in (tmp_path / "got10k.zip", tmp_path / "lmdb"):
+        again = submit("got10k", folder, root, tmp_path / "b.zip", runs=3, partial=True)
+        assert again.archive.read_bytes() == (tmp_path / "a.zip").read_bytes()
 
 
 def test_all_that_is_missing_is_said_at_once(test_set, tmp_path, capsys):

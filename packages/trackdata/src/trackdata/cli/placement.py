@@ -76,8 +76,10 @@ def takes_device(tracker: str, devices: tuple[str, ...]) -> bool:
 
     The tracker's package is imported only when there are devices.
     """
+    from trackcore.tracker import GROUP
+
     if not devices:
         return False
-    [entry] = entry_points(group="trackcore.trackers", name=tracker)
+    [entry] = entry_points(group=GROUP, name=tracker)
     parameters = inspect.signature(entry.load()).parameters.values()
     return any(parameter.name == "device" or parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
