@@ -69,6 +69,21 @@ def test_rate(tmp_path, fps):
         assert [frame.time for frame in source] == pytest.approx([0, 1 / fps, 2 / fps], abs=1e-3)
 
 
+@pytest.mark.parametrize("without_x264", [False, True])
+def test_distance_of_key_frames(tmp_path, monkeypatch, without_x264):
+    if without_x264:
+        monkeypatch.setattr(av, "codecs_available", av.codecs_available - {"libx264"})
+    with VideoWriter(tmp_path / "keys.mp4", 25, key_frame_every=5) as sink:
+        for index in range(23):
+            sink.write(picture(index))
+    with av.open(str(tmp_path / "keys.mp4")) as container:
+        keys = [n for n, packet in enumerate(p for p in container.demux(video=0) if p.size) if packet.is_keyframe]
+    assert keys[0] == 0
+    assert max(np.diff([*keys, 23])) <= 5
+    with pytest.raises(ValueError, match="key frames are at least 1 frame apart, got 0"):
+        VideoWriter(tmp_path / "none.mp4", 25, key_frame_every=0)
+
+
 def test_views_can_be_written(tmp_path):
     with open_sink(tmp_path / "out.mp4", 30) as sink:
         sink.write(picture(0)[:, ::-1])

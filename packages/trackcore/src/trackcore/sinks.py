@@ -63,18 +63,23 @@ class VideoWriter:
     Args:
         path: the file; its suffix, one of ``.mp4 .mkv .mov .avi``, selects the container. An existing file is replaced.
         fps: frames per second.
+        key_frame_every: most frames from one key frame to the next, None for the encoder's choice (250). A single frame
+            can only be decoded from the key frame before it, so small numbers make reading single frames cheap.
 
     Raises:
-        ValueError: an unknown suffix or a rate that is not positive.
+        ValueError: an unknown suffix, a rate that is not positive, or a distance of key frames below 1.
     """
 
-    def __init__(self, path: str | Path, fps: float) -> None:
+    def __init__(self, path: str | Path, fps: float, *, key_frame_every: int | None = None) -> None:
         self.path = Path(path)
         if self.path.suffix.lower() not in _VIDEO_FORMATS:
             raise ValueError(f"{path}: a video's suffix is one of {', '.join(_VIDEO_FORMATS)}; a folder has none")
         if not (math.isfinite(fps) and fps > 0):
             raise ValueError(f"{path}: frames per second must be positive, got {fps}")
+        if key_frame_every is not None and key_frame_every < 1:
+            raise ValueError(f"{path}: key frames are at least 1 frame apart, got {key_frame_every}")
         self._rate = Fraction(fps).limit_denominator(1001)  # 29.97 becomes 30000/1001
+        self._key_frame_every = key_frame_every
         self._partial = self.path.with_name(f".{self.path.stem}.partial{self.path.suffix}")
         self._size: tuple[int, int] | None = None
         self._closed = False
@@ -158,6 +163,8 @@ class VideoWriter:
             self._stream = self._container.add_stream("mpeg4", rate=self._rate, options={"qmin": "2", "qmax": "4"})
         self._stream.height, self._stream.width = size[0] + size[0] % 2, size[1] + size[1] % 2
         self._stream.pix_fmt = "yuv420p"
+        if self._key_frame_every is not None:
+            self._stream.codec_context.gop_size = self._key_frame_every
         self._size = size
 
     def _failure(self, error: OSError | av.FFmpegError) -> OSError:
