@@ -115,20 +115,22 @@ def manifest_places(store: Store, cache: str | Path | None = None) -> Places:
 def read_manifest(path: Path) -> Manifest:
     """The manifest in a file, or what there is of one that is not finished; empty when it does not exist or is none."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except (FileNotFoundError, NotADirectoryError):
         return Manifest(())
     if not lines or lines[0] != _HEADER:
         return Manifest(())
-    entries = []
-    for line in lines[1:]:
-        try:
-            fields = json.loads(line)
-        except ValueError:  # cut off when the program was killed
-            continue
-        size = fields.pop("size")
-        entries.append(Entry(**fields, size=None if size is None else tuple(size)))
-    return Manifest(tuple(entries))
+    return Manifest(tuple(entry for line in lines[1:] if (entry := _parse(line)) is not None))
+
+
+def _parse(line: str) -> Entry | None:
+    """The entry on a line; None for one that was cut off when the program was killed, or is damaged otherwise."""
+    try:
+        fields = json.loads(line)
+        height_width = fields.pop("size")
+        return Entry(**fields, size=None if height_width is None else tuple(height_width))
+    except (ValueError, TypeError, AttributeError, KeyError):
+        return None
 
 
 def build_manifest(

@@ -163,6 +163,19 @@ def test_a_manifest_of_another_format_is_made_anew(root):
     assert len(Kinetics(root)) == 3
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_damaged_manifest_is_mended(root, seed):
+    whole = Kinetics(root).manifest_file.read_bytes()
+    rng = np.random.default_rng(seed)
+    data = bytearray(whole)
+    for at in rng.integers(0, len(data), 6):
+        data[at] = rng.integers(256)
+    (root / FILE).write_bytes(bytes(data) + b'[]\n"text"\n{"key": "riding/b.mp4"}\n')
+    dataset = Kinetics(root)
+    assert [entry.key for entry in read_manifest(root / FILE).entries] == find_videos(open_store(root))
+    assert len(dataset) + len(dataset.unreadable) == 5
+
+
 def test_processes_make_the_same_manifest(root):
     told = []
     dataset = Kinetics(root, workers=2, on_progress=lambda done, total: told.append((done, total)))
