@@ -3,6 +3,8 @@
 All functions take ``(N, 4)`` float64 arrays of x, y, w, h in pixels and return ``(N,)`` float64. Rows with NaN give
 NaN. Published toolkits differ in the last bits and in what they do at the border, and thresholds are compared
 exactly, so each variant is its own function and keeps the published order of operations.
+
+Arithmetic goes column by column: NumPy is several times slower on pairs of columns, whose rows are two numbers long.
 """
 
 from __future__ import annotations
@@ -17,10 +19,12 @@ def inclusive_overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
     Equal to the continuous overlap for real numbers; two boxes without area give NaN.
     """
-    top_left = np.maximum(a[:, :2], b[:, :2])
-    bottom_right = np.minimum(a[:, :2] + a[:, 2:] - 1.0, b[:, :2] + b[:, 2:] - 1.0)
-    intersection = _area(np.maximum(bottom_right - top_left + 1.0, 0.0))
-    union = _area(a[:, 2:]) + _area(b[:, 2:]) - intersection
+    ax, ay, aw, ah = a.T
+    bx, by, bw, bh = b.T
+    width = np.maximum(np.minimum(ax + aw - 1.0, bx + bw - 1.0) - np.maximum(ax, bx) + 1.0, 0.0)
+    height = np.maximum(np.minimum(ay + ah - 1.0, by + bh - 1.0) - np.maximum(ay, by) + 1.0, 0.0)
+    intersection = width * height
+    union = aw * ah + bw * bh - intersection
     with np.errstate(divide="ignore", invalid="ignore"):
         return intersection / union
 
@@ -33,12 +37,14 @@ def continuous_overlap(a: np.ndarray, b: np.ndarray, frame_size: tuple[float, fl
     """
     if frame_size is not None:
         a, b = limit(a, frame_size), limit(b, frame_size)
-    top_left = np.maximum(a[:, :2], b[:, :2])
-    bottom_right = np.minimum(a[:, :2] + a[:, 2:], b[:, :2] + b[:, 2:])
-    intersection = _area(np.maximum(bottom_right - top_left, 0.0))
-    union = _area(a[:, 2:]) + _area(b[:, 2:]) - intersection
+    ax, ay, aw, ah = a.T
+    bx, by, bw, bh = b.T
+    width = np.maximum(np.minimum(ax + aw, bx + bw) - np.maximum(ax, bx), 0.0)
+    height = np.maximum(np.minimum(ay + ah, by + bh) - np.maximum(ay, by), 0.0)
+    intersection = width * height
+    union = aw * ah + bw * bh - intersection
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.clip(intersection / (union + _EPSILON), 0.0, 1.0)
+        return _clipped(intersection / (union + _EPSILON), 0.0, 1.0)
 
 
 def limit(boxes: np.ndarray, frame_size: tuple[float, float]) -> np.ndarray:
@@ -47,19 +53,22 @@ def limit(boxes: np.ndarray, frame_size: tuple[float, float]) -> np.ndarray:
     The corner is clipped first and the size afterwards, so a box that hangs over the left or top edge keeps its size
     and is moved inside instead of being cut. Published GOT-10k numbers depend on it.
     """
-    size = np.asarray(frame_size, dtype=np.float64)
-    corner = np.clip(boxes[:, :2], 0.0, size)
-    return np.concatenate([corner, np.clip(boxes[:, 2:], 0.0, size - corner)], axis=1)
+    limited = np.empty((4, len(boxes)))
+    for axis, extent in enumerate(frame_size):
+        limited[axis] = _clipped(boxes[:, axis], 0.0, extent)
+        limited[axis + 2] = _clipped(boxes[:, axis + 2], 0.0, extent - limited[axis])
+    return limited.T
 
 
 def centers(boxes: np.ndarray) -> np.ndarray:
     """Centres ``(N, 2)`` with inclusive pixels: half of size minus one is added to the corner."""
-    return boxes[:, :2] + 0.5 * (boxes[:, 2:] - 1.0)
+    return np.stack(_centers(boxes), axis=1)
 
 
 def center_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Distance of the centres in pixels."""
-    return length(centers(a) - centers(b))
+    (ax, ay), (bx, by) = _centers(a), _centers(b)
+    return length(ax - bx, ay - by)
 
 
 def relative_center_distance(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -67,19 +76,27 @@ def relative_center_distance(predicted: np.ndarray, truth: np.ndarray) -> np.nda
 
     Rows whose truth has no size give infinity or NaN.
     """
+    (px, py), (tx, ty), w, h = _centers(predicted), _centers(truth), truth[:, 2], truth[:, 3]
     with np.errstate(divide="ignore", invalid="ignore"):
-        return length(centers(predicted) / truth[:, 2:] - centers(truth) / truth[:, 2:])
+        return length(px / w - tx / w, py / h - ty / h)
 
 
 def toolkit_relative_center_distance(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Distance of the centres divided by the true width and height, at least one pixel each (GOT-10k toolkit)."""
-    return length((centers(predicted) - centers(truth)) / np.maximum(truth[:, 2:], 1.0))
+    (px, py), (tx, ty) = _centers(predicted), _centers(truth)
+    return length((px - tx) / np.maximum(truth[:, 2], 1.0), (py - ty) / np.maximum(truth[:, 3], 1.0))
 
 
-def length(vectors: np.ndarray) -> np.ndarray:
-    """Euclidean length of each of ``(N, 2)`` vectors."""
-    return np.sqrt(vectors[:, 0] ** 2 + vectors[:, 1] ** 2)  # not hypot, whose last bit differs from the references
+def length(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Euclidean length of vectors."""
+    return np.sqrt(x**2 + y**2)  # not hypot, whose last bit differs from the references
 
 
-def _area(sizes: np.ndarray) -> np.ndarray:
-    return sizes[:, 0] * sizes[:, 1]
+def _centers(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    x, y, w, h = boxes.T
+    return x + 0.5 * (w - 1.0), y + 0.5 * (h - 1.0)
+
+
+def _clipped(values: np.ndarray, low: float, high: float | np.ndarray) -> np.ndarray:
+    """``np.clip`` at a third of its price."""
+    return np.minimum(np.maximum(values, low), high)

@@ -169,8 +169,9 @@ def read_tracks(folder: Path, sequence: str) -> list[Track]:
         raise ResultError(f"{folder} holds no result for {sequence}; expected {single.name}")
     extras = {}
     for label, places in _AUXILIARY.items():
-        found = [folder / place.format(sequence) for place in places if (folder / place.format(sequence)).is_file()]
-        extras[label] = read_numbers(found[0]) if found else None
+        candidates = (folder / place.format(sequence) for place in places)
+        found = next((path for path in candidates if path.is_file()), None)
+        extras[label] = None if found is None else read_numbers(found)
     boxes = [read_boxes(path) for path in paths]
     return [
         Track(rows, _column(extras["times"], run, len(rows)), _column(extras["scores"], run, len(rows)))

@@ -14,6 +14,7 @@ from trackdata.evaluation.result_folder import recorded_faults
 from trackdata.evaluation.results import ResultError, read_tracks
 from trackdata.evaluation.runner import RunResult
 from trackdata.evaluation.scores import Convention, Scores, evaluate
+from trackdata.memory import keep_freed_memory
 from trackdata.sequences import AnnotationError, Dataset
 
 
@@ -41,6 +42,7 @@ def score(
         PredictionError: boxes that cannot be scored.
         TruthError: the dataset's annotation does not allow scoring.
     """
+    keep_freed_memory()
     rules = convention_named(convention) if isinstance(convention, str) else convention
     if isinstance(results, RunResult):
         folder, indices, recorded = results.folder, results.indices, results.tracker

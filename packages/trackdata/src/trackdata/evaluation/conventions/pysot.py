@@ -81,4 +81,4 @@ class Pysot:
 
 def _error(predicted: np.ndarray, annotated: np.ndarray) -> np.ndarray:
     """Distances of points ``(F, 2)``, -1 where an annotated coordinate is not positive."""
-    return np.where((annotated > 0).all(axis=1), length(predicted - annotated), -1.0)
+    return np.where((annotated > 0).all(axis=1), length(*(predicted - annotated).T), -1.0)

@@ -81,10 +81,10 @@ class TrackingNet:
         predicted[0] = annotated[0]
         offsets = _centers(predicted) - _centers(annotated)
         with np.errstate(divide="ignore", invalid="ignore"):
-            relative = length(offsets / annotated[:, 2:])
+            relative = length(*(offsets / annotated[:, 2:]).T)
         hits = {
             "success": count_from(inclusive_overlap(predicted, annotated), self.thresholds["success"]),
-            "precision": count_within(length(offsets), self.thresholds["precision"]),
+            "precision": count_within(length(*offsets.T), self.thresholds["precision"]),
             "norm_precision": count_within(relative, self.thresholds["norm_precision"]),
         }
         covered = float((predicted.sum(axis=1) > 0).mean())

@@ -14,6 +14,7 @@ from trackdata.evaluation.segmentation.protocols import MaskProtocol, mask_proto
 from trackdata.evaluation.segmentation.results import MaskResults
 from trackdata.evaluation.segmentation.statistics import sequence_statistics
 from trackdata.evaluation.segmentation.videos import VideoMeasures, measure_video
+from trackdata.memory import keep_freed_memory
 from trackdata.process_map import Died, map_in_processes
 from trackdata.videos import SegmentedVideo, VideoList
 
@@ -79,6 +80,7 @@ class _Job:
     protocol: MaskProtocol
 
     def __call__(self, index: int) -> VideoMeasures | str:
+        keep_freed_memory()
         try:
             return measure_video(self.videos[index], self.results.labels, self.protocol)
         except AnnotationError as error:
