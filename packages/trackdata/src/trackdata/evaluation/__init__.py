@@ -49,8 +49,9 @@ from trackdata.evaluation.records import PredictionError, Track, Truth, TruthErr
 from trackdata.evaluation.report import Report, write_report
 from trackdata.evaluation.results import ResultError, read_tracks, write_legacy, write_toolkit, write_track
 from trackdata.evaluation.runner import Outcome, Progress, RunResult, TrackerStartError, run, run_all
-from trackdata.evaluation.scores import Convention, Scores, SequenceScores, evaluate
+from trackdata.evaluation.scores import Convention, Scores, evaluate
 from trackdata.evaluation.scoring import score
+from trackdata.evaluation.sequence_scores import SequenceScores
 from trackdata.evaluation.shards import Shard
 from trackdata.evaluation.submissions import SubmissionError, pack_got10k, pack_trackingnet, submit
 from trackdata.evaluation.tables import comparison_table

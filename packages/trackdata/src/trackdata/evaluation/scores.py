@@ -13,75 +13,10 @@ import numpy as np
 
 from trackdata.evaluation.metrics import show
 from trackdata.evaluation.records import PredictionError, Track, Truth
+from trackdata.evaluation.sequence_scores import Repairs, SequenceScores, mean_curve, mean_value
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-
-@dataclass(frozen=True)
-class Repairs:
-    """How many predicted rows a convention had to change before it could score them."""
-
-    replaced: int = 0
-    padded: int = 0
-    cut: int = 0
-
-    def __add__(self, other: Repairs) -> Repairs:
-        return Repairs(self.replaced + other.replaced, self.padded + other.padded, self.cut + other.cut)
-
-
-@dataclass(frozen=True)
-class SequenceScores:
-    """Scores on one sequence.
-
-    Attributes:
-        name: the sequence.
-        frames: annotated frames, the first one included.
-        scored: frames that count in the convention's denominator, per run.
-        absent: frames whose target is gone or has no box.
-        unannotated: frames whose annotation is NaN.
-        values: figures by name (see ``METRICS``), as fractions; NaN where nothing could be scored.
-        curves: plots by name, fractions over the convention's thresholds.
-        weights: what a figure or curve weighs in the dataset's mean; 1 when not listed.
-        runs: how many runs were averaged.
-        repairs: predicted rows that had to be changed.
-    """
-
-    name: str
-    frames: int
-    scored: int
-    absent: int
-    unannotated: int
-    values: Mapping[str, float]
-    curves: Mapping[str, np.ndarray]
-    weights: Mapping[str, float] = field(default_factory=dict)
-    runs: int = 1
-    repairs: Repairs = field(default_factory=Repairs)
-
-    @classmethod
-    def of(
-        cls,
-        truth: Truth,
-        scored: int,
-        values: Mapping[str, float],
-        curves: Mapping[str, np.ndarray],
-        weights: Mapping[str, float],
-        runs: int = 1,
-        repairs: Repairs | None = None,
-    ) -> SequenceScores:
-        """Scores on the sequence that ``truth`` annotates."""
-        return cls(
-            name=truth.name,
-            frames=len(truth),
-            scored=scored,
-            absent=int(truth.gone.sum()),
-            unannotated=int((~truth.annotated).sum()),
-            values=values,
-            curves=curves,
-            weights=weights,
-            runs=runs,
-            repairs=repairs or Repairs(),
-        )
 
 
 class Convention(Protocol):
@@ -251,33 +186,12 @@ def evaluate(
         tracker=tracker,
         dataset=dataset,
         convention=convention.name,
-        values={name: float(_mean(scored, "values", name)) for name in names},
-        curves={name: _mean(scored, "curves", name) for name in convention.thresholds} if scored else {},
+        values={name: mean_value(scored, name) for name in names},
+        curves={name: mean_curve(scored, name) for name in convention.thresholds} if scored else {},
         thresholds=convention.thresholds,
         sequences=tuple(scored),
         failures=failures,
     )
-
-
-def frame_rate(tracks: Sequence[Track]) -> tuple[float, float]:
-    """(frames per second, seconds they took) of the updates of all runs, row 0 (``init``) left out.
-
-    The seconds are the weight that makes the dataset's figure all frames over all time. Without usable times: (NaN, 0).
-    """
-    updates = [track.times[1:].ravel() for track in tracks if track.times is not None]
-    positive = np.concatenate([seconds[seconds > 0] for seconds in updates]) if updates else np.empty(0)
-    total = float(positive.sum())
-    return (positive.size / total, total) if total else (math.nan, 0.0)
-
-
-def _mean(scored: Sequence[SequenceScores], kind: str, name: str) -> Any:
-    """Weighted mean over sequences; those that are NaN throughout or weigh nothing are left out."""
-    weights = np.array([sequence.weights.get(name, 1.0) for sequence in scored])
-    values = np.array([getattr(sequence, kind)[name] for sequence in scored])
-    usable = (weights > 0) & ~np.isnan(values.reshape(len(scored), -1)).any(axis=1)
-    if not usable.any():
-        return np.full(values.shape[1:], np.nan)
-    return np.average(values[usable], axis=0, weights=weights[usable])
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

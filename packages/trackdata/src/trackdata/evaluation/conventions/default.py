@@ -28,7 +28,7 @@ from trackdata.evaluation.overlap import (
     relative_center_distance,
 )
 from trackdata.evaluation.records import PredictionError, Track, Truth, check_prediction, shaped_prediction
-from trackdata.evaluation.scores import Repairs, SequenceScores, frame_rate
+from trackdata.evaluation.sequence_scores import Repairs, SequenceScores, frame_rate
 
 _MISS = np.array([-1e9, -1e9, 0.0, 0.0])  # a box that hits nothing under any threshold
 

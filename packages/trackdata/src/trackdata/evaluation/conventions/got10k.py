@@ -16,7 +16,7 @@ import numpy as np
 from trackdata.evaluation.curves import PIXELS, count_above, count_within, share
 from trackdata.evaluation.overlap import center_distance, continuous_overlap, toolkit_relative_center_distance
 from trackdata.evaluation.records import PredictionError, Track, Truth, TruthError, check_prediction
-from trackdata.evaluation.scores import Repairs, SequenceScores
+from trackdata.evaluation.sequence_scores import Repairs, SequenceScores
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from trackdata.evaluation.curves import PIXELS, RELATIVE, count_above, count_within, share
 from trackdata.evaluation.records import Track, Truth
-from trackdata.evaluation.scores import Repairs, SequenceScores, frame_rate
+from trackdata.evaluation.sequence_scores import Repairs, SequenceScores, frame_rate
 
 Counter = Callable[[np.ndarray, np.ndarray], np.ndarray]
 

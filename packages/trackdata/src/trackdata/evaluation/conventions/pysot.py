@@ -23,7 +23,7 @@ from trackdata.evaluation.conventions.onepass import FrameErrors, one_pass_score
 from trackdata.evaluation.curves import PIXELS, RELATIVE, steps
 from trackdata.evaluation.overlap import centers, inclusive_overlap, length
 from trackdata.evaluation.records import PredictionError, Track, Truth, check_prediction
-from trackdata.evaluation.scores import SequenceScores
+from trackdata.evaluation.sequence_scores import SequenceScores
 
 _TINY = 1e-16  # added to the size that centres are divided by
 

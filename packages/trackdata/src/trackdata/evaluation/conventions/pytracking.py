@@ -27,7 +27,7 @@ from trackdata.evaluation.conventions.onepass import FrameErrors, one_pass_score
 from trackdata.evaluation.curves import PIXELS, RELATIVE, steps
 from trackdata.evaluation.overlap import center_distance, inclusive_overlap, relative_center_distance
 from trackdata.evaluation.records import PredictionError, Track, Truth, TruthError, check_prediction
-from trackdata.evaluation.scores import Repairs, SequenceScores
+from trackdata.evaluation.sequence_scores import Repairs, SequenceScores
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ import numpy as np
 from trackdata.evaluation.curves import count_from, count_within, share
 from trackdata.evaluation.overlap import inclusive_overlap, length
 from trackdata.evaluation.records import Track, Truth, check_prediction
-from trackdata.evaluation.scores import Repairs, SequenceScores, frame_rate
+from trackdata.evaluation.sequence_scores import Repairs, SequenceScores, frame_rate
 
 _AREAS = {"success": "S_area", "precision": "P_area", "norm_precision": "P_norm_area"}
 

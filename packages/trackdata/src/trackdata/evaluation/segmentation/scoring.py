@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from trackdata.errors import AnnotationError
-from trackdata.evaluation.scores import Scores, SequenceScores
+from trackdata.evaluation.scores import Scores
 from trackdata.evaluation.segmentation.protocols import MaskProtocol, mask_protocol
 from trackdata.evaluation.segmentation.results import MaskResults
 from trackdata.evaluation.segmentation.statistics import sequence_statistics
 from trackdata.evaluation.segmentation.videos import VideoMeasures, measure_video
+from trackdata.evaluation.sequence_scores import SequenceScores
 from trackdata.memory import keep_freed_memory
 from trackdata.process_map import Died, map_in_processes
 from trackdata.videos import SegmentedVideo, VideoList

@@ -19,10 +19,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from trackdata.evaluation.records import PredictionError
-from trackdata.evaluation.scores import Scores, SequenceScores
+from trackdata.evaluation.scores import Scores
+from trackdata.evaluation.sequence_scores import SequenceScores, mean_value
 from trackdata.evaluation.vot.experiments import LongTerm
 from trackdata.evaluation.vot.overlaps import region_overlaps
-from trackdata.evaluation.vot.supervised import check_length, weighted_mean
+from trackdata.evaluation.vot.supervised import check_length
 from trackdata.evaluation.vot.trajectories import Trajectory
 from trackdata.evaluation.vot.truth import VotTruth
 from trackdata.regions import Code
@@ -129,7 +130,7 @@ def score_longterm(
             "F": float(measure[best]),
             "precision": float(precision[best]),
             "recall": float(recall[best]),
-            "A": weighted_mean(rows, "A"),
+            "A": mean_value(rows, "A"),
         },
         curves={"precision_by_confidence": precision, "recall_by_confidence": recall, "F_by_confidence": measure},
         thresholds=dict.fromkeys(("precision_by_confidence", "recall_by_confidence", "F_by_confidence"), steps),

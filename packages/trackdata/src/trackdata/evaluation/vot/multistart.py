@@ -21,10 +21,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from trackdata.evaluation.records import PredictionError
-from trackdata.evaluation.scores import Scores, SequenceScores
+from trackdata.evaluation.scores import Scores
+from trackdata.evaluation.sequence_scores import SequenceScores, mean_value
 from trackdata.evaluation.vot.experiments import MultiStart
 from trackdata.evaluation.vot.overlaps import region_overlaps
-from trackdata.evaluation.vot.supervised import check_length, weighted_mean
+from trackdata.evaluation.vot.supervised import check_length
 from trackdata.evaluation.vot.trajectories import Trajectory
 from trackdata.evaluation.vot.truth import VotTruth
 
@@ -140,8 +141,8 @@ def score_multistart(
         convention=f"vot/{rules.kind}",
         values={
             "EAO": float(curve[low:high].mean()) if rows else math.nan,
-            "A": weighted_mean(rows, "A"),
-            "R": weighted_mean(rows, "R"),
+            "A": mean_value(rows, "A"),
+            "R": mean_value(rows, "R"),
         },
         curves={"expected_overlap": curve},
         thresholds={"expected_overlap": np.arange(high, dtype=np.float64)},

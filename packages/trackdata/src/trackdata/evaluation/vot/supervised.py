@@ -20,7 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from trackdata.evaluation.records import PredictionError
-from trackdata.evaluation.scores import Scores, SequenceScores
+from trackdata.evaluation.scores import Scores
+from trackdata.evaluation.sequence_scores import SequenceScores, mean_value
 from trackdata.evaluation.vot.experiments import Supervised
 from trackdata.evaluation.vot.overlaps import region_overlaps
 from trackdata.evaluation.vot.trajectories import Trajectory
@@ -133,7 +134,7 @@ def score_supervised(
         )
     curve = expected_overlap(fragments)
     low, high = rules.interval
-    means = {name: weighted_mean(rows, name) for name in ("A", "failures")}
+    means = {name: mean_value(rows, name) for name in ("A", "failures")}
     length = float(np.mean([row.frames for row in rows])) if rows else math.nan
     values = {
         "EAO": float(curve[low : high + 1].mean()) if len(curve) > low else math.nan,
@@ -157,10 +158,3 @@ def check_length(trajectory: Trajectory, frames: int, name: str) -> None:
     """Raise PredictionError for a run over ``name`` that does not have ``frames`` regions."""
     if len(trajectory) != frames:
         raise PredictionError(f"{name}: {len(trajectory)} regions for {frames} frames, run it again")
-
-
-def weighted_mean(rows: Sequence[SequenceScores], name: str) -> float:
-    """Mean of a figure over sequences by their weights; sequences where it is NaN are left out."""
-    usable = [(row.values[name], row.weights.get(name, 1.0)) for row in rows if not math.isnan(row.values[name])]
-    total = sum(weight for _, weight in usable)
-    return sum(value * weight for value, weight in usable) / total if total else math.nan
