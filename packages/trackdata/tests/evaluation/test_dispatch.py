@@ -77,6 +77,13 @@ def test_only_the_task_at_hand_is_blamed():
     assert pool.started == 3
 
 
+def test_workers_are_not_idle_while_results_are_written():
+    pool = Scripted()
+    given = dispatch(pool, TASKS, 1)
+    assert next(given) == (TASKS[0], "pass 0")
+    assert pool.given == [(0, 0), (0, 1)]
+
+
 def test_a_worker_that_is_spent_gets_nothing_more():
     pool = Scripted(acts=lambda worker, sequence: "spent" if sequence == 0 else "done")
     assert results(pool, workers=1)[3] == "pass 3"
@@ -112,8 +119,9 @@ def test_nothing_runs_when_no_tracker_can_be_built(kind):
     assert not pool.given
 
 
-def test_fewer_workers_are_enough():
-    pool = Scripted(starts=lambda worker: "refused" if worker == 1 else "ready")
+@pytest.mark.parametrize("missing", [0, 1])
+def test_fewer_workers_are_enough(missing):
+    pool = Scripted(starts=lambda worker: "refused" if worker == missing else "ready")
     assert len(results(pool)) == 4
     assert pool.started == 2
 

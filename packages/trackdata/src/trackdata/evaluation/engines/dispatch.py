@@ -83,30 +83,33 @@ def dispatch(
             while len(starting) + len(busy) < workers and len(starting) < len(queue):
                 starting.add(pool.start())
             for event in pool.wait(_until_next(busy, timeout, idle_since, patience, clock())):
+                task, _ = busy.pop(event.worker, (None, 0.0))
                 was_starting = event.worker in starting
                 starting.discard(event.worker)
-                task, _ = busy.pop(event.worker, (None, 0.0))
-                if event.kind in ("done", "spent"):
-                    yield task, event.content
-                elif event.kind == "died" and task is not None:
-                    deaths[task] += 1
-                    if deaths[task] > retries:
-                        yield task, Failure(event.content)
-                    else:
-                        queue.append(task)
-                elif event.kind == "refused" or (event.kind == "died" and was_starting):
-                    lost_starts += 1
-                    if event.kind == "refused" or lost_starts > retries:
-                        workers -= 1  # the others go on
-                        if not proven or workers == 0:
-                            raise TrackerStartError(_given_up(event.content, len(queue) + len(busy), proven))
+                result = event.content if event.kind in ("done", "spent") else None
                 if event.kind in ("ready", "done"):
                     proven, lost_starts = True, 0
                     if queue:
                         busy[event.worker] = queue.popleft(), clock()
                         pool.give(event.worker, busy[event.worker][0])
-                if event.kind in ("ready", "done", "spent") and event.worker not in busy:
+                    else:
+                        pool.stop(event.worker)
+                elif event.kind == "spent":
                     pool.stop(event.worker)
+                elif task is not None:  # it died at work
+                    deaths[task] += 1
+                    if deaths[task] > retries:
+                        result = Failure(event.content)
+                    else:
+                        queue.append(task)
+                elif event.kind == "refused" or was_starting:
+                    lost_starts += 1
+                    if event.kind == "refused" or lost_starts > retries:
+                        workers -= 1  # the others go on
+                    if workers == 0:
+                        raise TrackerStartError(_given_up(event.content, len(queue), proven))
+                if result is not None:  # last, as what is done with it may take a while
+                    yield task, result
             now = clock()
             for worker, (task, since) in list(busy.items()):
                 if timeout is not None and now - since >= timeout:
