@@ -37,6 +37,7 @@ class ModelConfig:
         head_channels: width of the box head.
         mask_head: ``merged`` (released): the compared map joined to those of earlier stages, from coarse to fine;
             ``plain``: convolutions on the compared map.
+        border, coordinates: how crops were cut and boxes mapped in training; see :mod:`alpha_refine.crops`.
         adjusted: channels that the maps of the stem and of the stages before ``stage`` get for the merged mask.
     """
 
@@ -52,6 +53,8 @@ class ModelConfig:
     head_channels: int = 256
     mask_head: MaskHead = "merged"
     adjusted: tuple[int, ...] = (64, 256, 512)
+    border: Literal["published", "exact"] = "published"
+    coordinates: Literal["published", "exact"] = "published"
 
     def __post_init__(self) -> None:
         if len(self.blocks) != len(self.channels):
@@ -102,12 +105,14 @@ class Source:
         folder: where it lies below the data root; "" is the root itself.
         split: part of the dataset, None for names that say it already.
         weight: how often it is drawn relative to the others.
+        masks: learn from its masks, where it has any.
     """
 
     dataset: str
     folder: str = ""
     split: str | None = None
     weight: float = 1.0
+    masks: bool = True
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ class RefinementNetwork(nn.Module):
         Returns:
             ``(B, C, k, k)``.
         """
-        return self.neck.kernel(extract(self.feature_extractor, images, self.config.stage)[-1], boxes)
+        return self.neck.kernel(self._maps(images)[-1], boxes)
 
     def search(self, images: Tensor, kernel: Tensor, *, box: bool = True, mask: bool = True) -> Output:
         """Locate targets in search crops, box and mask from one pass through the backbone.
@@ -83,16 +83,22 @@ class RefinementNetwork(nn.Module):
             kernel: ``(B, C, k, k)`` from :meth:`template`, one for each crop, or ``(1, C, k, k)`` for all.
             box, mask: run the box head, the mask head, where the network has them.
         """
-        maps = extract(self.feature_extractor, images, self.config.stage)
+        maps = self._maps(images)
         compared = self.neck(kernel, maps[-1])
         corners = self.corner_head(compared) if box and self.has_box else None
         probabilities = None
         if mask and self.has_mask:
-            finer = [adjust(features) for adjust, features in zip(self.feat_adjust, maps[:-1], strict=True)]
+            finer = [adjust(features) for adjust, features in zip(self.feat_adjust, maps[:-1], strict=False)]
             probabilities = self.mask_head(compared, finer, images.shape[2:])
         if corners is None:
             return Output(None, None, probabilities, compared)
         return Output(corners.box, corners.scores, probabilities, compared)
+
+    def _maps(self, images: Tensor) -> list[Tensor]:
+        """Maps of all stages in the precision of neck and heads, which may be higher than the backbone's."""
+        maps = extract(self.feature_extractor, images.to(self.feature_extractor.conv1.weight.dtype), self.config.stage)
+        precision = self.neck.post_corr[0].weight.dtype
+        return [features.to(precision) for features in maps]
 
     def forward(self, template: Tensor, search: Tensor, boxes: Tensor | None = None) -> Output:
         """Both passes and all heads, as in training: arguments as for :meth:`template` and :meth:`search`."""
