@@ -12,6 +12,7 @@ from typing import Any
 import tyro
 
 from trackdata.cli.common import BAD_USAGE, FAILED, INTERRUPTED, UsageError
+from trackdata.cli.compare import Compare
 from trackdata.cli.datasets import Datasets
 from trackdata.cli.evaluate import Evaluate, Report, tracker_options
 from trackdata.cli.import_results import Import
@@ -29,6 +30,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "synth": Synth,
     "evaluate": Evaluate,
     "report": Report,
+    "compare": Compare,
     "import": Import,
     "datasets": Datasets,
     "masks": Masks,

@@ -38,7 +38,7 @@ class Evaluate:
     tracker_option: Annotated[tuple[str, ...], Repeated] = ()
     """KEY=VALUE for every tracker, or TRACKER.KEY=VALUE for one; may be repeated"""
     convention: str = "default"
-    """how to score: default, got10k, ostrack/TAG, pytracking/TAG, otb_toolkit, uav123_toolkit, lasot_toolkit"""
+    """how to score: default, got10k, ostrack/TAG, pytracking/TAG, lasot_official, trackingnet, pysot/KIND, ..."""
     overwrite: bool = False
     """run finished sequences again"""
 
@@ -56,7 +56,7 @@ class Report:
     output: Path
     """folder for report.html, report.md, report.json and CSV files"""
     convention: str = "default"
-    """how to score: default, got10k, ostrack/TAG, pytracking/TAG, otb_toolkit, uav123_toolkit, lasot_toolkit"""
+    """how to score: default, got10k, ostrack/TAG, pytracking/TAG, lasot_official, trackingnet, pysot/KIND, ..."""
     title: str | None = None
     """heading of the report"""
 

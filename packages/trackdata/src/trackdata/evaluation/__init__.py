@@ -26,11 +26,14 @@ Signatures:
 - ``read_tracks``, ``write_track``, ``write_legacy``, ``write_toolkit``: result files.
 - ``submit(benchmark, results, root, archive=None) -> Packed``: the checked archive for a benchmark's server;
   ``pack_got10k(folder, expected)`` and others in ``trackdata.evaluation.submissions`` do it without the dataset.
-- ``comparison_table(scores)``: a rich table of several trackers.
+- ``comparison_table(scores)``: a rich table of several trackers; ``compare(scores) -> Comparison``: bootstrap intervals
+  and paired differences; ``by_attribute(scores, read_attributes(dataset))``: figures by the benchmark's attributes.
 
 Nothing here imports torch; Matplotlib and Jinja are imported when a report is written.
 """
 
+from trackdata.evaluation.attributes import AttributeScores, by_attribute, read_attributes
+from trackdata.evaluation.comparison import Comparison, ConventionWarning, Difference, compare
 from trackdata.evaluation.conventions import (
     CONVENTIONS,
     Default,
@@ -49,7 +52,7 @@ from trackdata.evaluation.records import PredictionError, Track, Truth, TruthErr
 from trackdata.evaluation.report import Report, write_report
 from trackdata.evaluation.results import ResultError, read_tracks, write_legacy, write_toolkit, write_track
 from trackdata.evaluation.runner import Outcome, Progress, RunResult, TrackerStartError, run, run_all
-from trackdata.evaluation.scores import Convention, Scores, evaluate
+from trackdata.evaluation.scores import Convention, Scores, evaluate, load_scores
 from trackdata.evaluation.scoring import score
 from trackdata.evaluation.sequence_scores import SequenceScores
 from trackdata.evaluation.shards import Shard
@@ -58,8 +61,12 @@ from trackdata.evaluation.tables import comparison_table
 
 __all__ = [
     "CONVENTIONS",
+    "AttributeScores",
+    "Comparison",
     "Convention",
+    "ConventionWarning",
     "Default",
+    "Difference",
     "Engine",
     "Got10k",
     "InProcess",
@@ -85,11 +92,15 @@ __all__ = [
     "TrackingNet",
     "Truth",
     "TruthError",
+    "by_attribute",
+    "compare",
     "comparison_table",
     "convention",
     "evaluate",
+    "load_scores",
     "pack_got10k",
     "pack_trackingnet",
+    "read_attributes",
     "read_tracks",
     "run",
     "run_all",

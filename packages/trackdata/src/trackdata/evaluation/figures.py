@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from textwrap import fill
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 TRUTH_COLOR = "#00d26a"
 _HALO = (16, 24, 40)  # drawn under every box, so that it shows on busy frames
@@ -43,6 +50,51 @@ def tracker_color(position: int) -> str:
 
 def plot_curves(title: str, x_label: str, thresholds: np.ndarray, lines: Sequence[Line]) -> str:
     """A plot of shares in per cent over thresholds, as the text of an SVG file."""
+    with _figure(title, (4.6, 3.7)) as (figure, axes):
+        for line in lines:
+            axes.plot(thresholds, 100 * line.values, color=line.color, linewidth=2, label=line.label)
+        axes.set_xlabel(x_label)
+        axes.set_ylabel("frames, %")
+        axes.set_xlim(thresholds[0], thresholds[-1])
+        axes.set_ylim(0, 102)
+        axes.grid(color="#eaecf0")
+        axes.legend(frameon=False, fontsize=9, loc="best")
+        return _svg(figure)
+
+
+def plot_bars(
+    title: str,
+    y_label: str,
+    labels: Sequence[str],
+    groups: Mapping[str, Sequence[float]],
+    colors: Mapping[str, str],
+) -> str:
+    """Bars in per cent, one group per label and one bar in it per tracker, as the text of an SVG file.
+
+    Args:
+        labels: from left to right.
+        groups: by tracker one value per label; NaN draws no bar.
+        colors: ``#rrggbb`` by tracker.
+    """
+    step = 0.82 / len(groups)
+    with _figure(title, (14.2, 3.7)) as (figure, axes):
+        places = np.arange(len(labels))
+        for position, (tracker, values) in enumerate(groups.items()):
+            offset = (position - (len(groups) - 1) / 2) * step
+            axes.bar(places + offset, np.nan_to_num(values), 0.9 * step, color=colors[tracker], label=tracker)
+        axes.set_xticks(places, [fill(label, 12) for label in labels], fontsize=9)
+        axes.set_xlim(-0.6, len(labels) - 0.4)
+        axes.set_ylim(0, 100)
+        axes.set_ylabel(y_label)
+        axes.tick_params(axis="x", length=0)
+        axes.grid(axis="y", color="#eaecf0")
+        figure.legend(frameon=False, fontsize=9, ncols=min(len(groups), 8), loc="outside upper right")
+        return _svg(figure)
+
+
+@contextmanager
+def _figure(title: str, size: tuple[float, float]) -> Iterator[tuple[Figure, Axes]]:
+    """An empty plot in the report's style, ``size`` in inches."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
@@ -57,22 +109,18 @@ def plot_curves(title: str, x_label: str, thresholds: np.ndarray, lines: Sequenc
         "ytick.color": "#475467",
     }
     with rc_context(style):
-        figure = Figure(figsize=(4.6, 3.7), layout="constrained")
+        figure = Figure(figsize=size, layout="constrained")
         FigureCanvasSVG(figure)
         axes = figure.add_subplot()
-        for line in lines:
-            axes.plot(thresholds, 100 * line.values, color=line.color, linewidth=2, label=line.label)
         axes.set_title(title, loc="left", fontsize=11, fontweight="bold", color="#101828")
-        axes.set_xlabel(x_label)
-        axes.set_ylabel("frames, %")
-        axes.set_xlim(thresholds[0], thresholds[-1])
-        axes.set_ylim(0, 102)
-        axes.grid(color="#eaecf0")
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, fontsize=9, loc="best")
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        yield figure, axes
+
+
+def _svg(figure: Figure) -> str:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()
 
 

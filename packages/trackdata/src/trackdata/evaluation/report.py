@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from trackdata.evaluation import figures, tables
+from trackdata.evaluation.attributes import (
+    AttributeFrames,
+    AttributeScores,
+    by_attribute,
+    by_attribute_frames,
+    read_attributes,
+    sequences_with_marks,
+)
+from trackdata.evaluation.comparison import Comparison, compare, show_p
 from trackdata.evaluation.conventions import convention as convention_named
+from trackdata.evaluation.examples import Example, show_example, worst_sequences
 from trackdata.evaluation.metrics import METRICS, PLAIN, primary, show
-from trackdata.evaluation.overlap import inclusive_overlap
-from trackdata.evaluation.passes import sequence_name
-from trackdata.evaluation.results import read_tracks, write_atomically
+from trackdata.evaluation.results import ResultError, read_tracks, write_atomically
 from trackdata.evaluation.runner import RunResult
 from trackdata.evaluation.scores import Convention, Scores
 from trackdata.evaluation.scoring import results_folder, score
@@ -24,43 +33,36 @@ from trackdata.sequences import Dataset
 
 # Curve -> (title of the plot, x axis, figures of which the first one present stands in the legend).
 PLOTS = {
-    "success": ("Success", "overlap threshold", ("AUC", "AO")),
-    "precision": ("Precision", "centre error threshold, pixels", ("P",)),
-    "norm_precision": ("Normalised precision", "centre error threshold, share of the size", ("P_norm", "P_norm_mean")),
+    "success": ("Success", "overlap threshold", ("AUC", "AO", "S_area")),
+    "precision": ("Precision", "centre error threshold, pixels", ("P", "P_area")),
+    "norm_precision": (
+        "Normalised precision",
+        "centre error threshold, share of the size",
+        ("P_norm", "P_norm_mean", "P_norm_area"),
+    ),
 }
 
 
 @dataclass(frozen=True)
 class Report:
-    """A written report: the scores in it, one per tracker, and its files."""
+    """A written report: the scores in it, one per tracker, what was made of them, and its files.
+
+    Attributes:
+        scores: one per tracker.
+        comparison: the trackers by the figure that ranks; None when they have no sequence in common.
+        attributes: figures by the benchmark's attributes; none when it has none.
+        html, markdown, json, trackers_csv, sequences_csv, attributes_csv: files; the last one only with attributes.
+    """
 
     scores: tuple[Scores, ...]
+    comparison: Comparison | None
+    attributes: tuple[AttributeScores, ...]
     html: Path
     markdown: Path
     json: Path
     trackers_csv: Path
     sequences_csv: Path
-
-
-@dataclass(frozen=True)
-class Example:
-    """A sequence shown with pictures.
-
-    Attributes:
-        name: the sequence.
-        figures: the ranking figure by tracker, as text.
-        stills: frames with boxes; empty when they could not be read.
-        captions: one line per still.
-        lines: overlap over time as points of an SVG polyline, by tracker.
-        problem: why there are no pictures, or None.
-    """
-
-    name: str
-    figures: dict[str, str]
-    stills: list[figures.Still]
-    captions: list[str]
-    lines: dict[str, str]
-    problem: str | None = None
+    attributes_csv: Path
 
 
 def write_report(
@@ -76,9 +78,9 @@ def write_report(
 
     Args:
         results: (name, results) of each tracker; see :func:`~trackdata.evaluation.scoring.score`. Examples are the
-            worst sequences of the first one.
-        output: folder for ``report.html``, ``report.md``, ``report.json``, ``trackers.csv``, ``sequences.csv`` and the
-            pictures of the Markdown file.
+            worst sequences of the first one, and differences are to it.
+        output: folder for ``report.html``, ``report.md``, ``report.json``, ``trackers.csv``, ``sequences.csv``,
+            ``attributes.csv`` and the pictures of the Markdown file.
         worst: how many sequences to show with pictures.
         limit: only the first so many sequences of the dataset.
 
@@ -91,10 +93,17 @@ def write_report(
         raise ValueError(f"a report needs one or more trackers with different names, got {names}")
     rules = convention_named(convention) if isinstance(convention, str) else convention
     scores = [score(entry, dataset, rules, name, limit) for name, entry in results]
+    boxes = _StoredBoxes({name: _folder(entry, dataset) for name, entry in results})
     colors = {name: figures.tracker_color(position) for position, name in enumerate(names)}
-    plots = {curve: _plot(curve, scores, colors) for curve in PLOTS if any(curve in entry.curves for entry in scores)}
-    folders = {name: _folder(entry, dataset) for name, entry in results}
-    examples = [_example(name, dataset, folders, scores, colors) for name in _worst(scores, worst)]
+    comparison = _compared(scores)
+    attributes = by_attribute(scores, read_attributes(dataset, limit))
+    marked = _by_frames(scores, boxes, dataset, limit)
+    figure = primary(scores[0].values)
+    plots = {PLOTS[name][0]: _plot(name, scores, colors) for name in PLOTS if any(name in s.curves for s in scores)}
+    if attributes:
+        plots["Attributes"] = _plot_attributes(attributes, figure, colors)
+    examples = [show_example(name, dataset, boxes.of(name), scores, colors) for name in worst_sequences(scores, worst)]
+    columns = [name for name in METRICS if any(name in entry.values for entry in scores)]
     content = {
         "title": title or f"{dataset.name}: {', '.join(names)}",
         "scores": scores,
@@ -102,30 +111,79 @@ def write_report(
         "convention": rules,
         "colors": colors,
         "truth_color": figures.TRUTH_COLOR,
-        "columns": [figure for figure in METRICS if any(figure in entry.values for entry in scores)],
+        "columns": columns,
+        "attribute_columns": _attribute_columns(columns, figure, len(scores)),
         "metrics": METRICS,
-        "primary": primary(scores[0].values),
-        "plots": {PLOTS[curve][0]: svg for curve, svg in plots.items()},
+        "primary": figure,
+        "comparison": comparison,
+        "attributes": attributes,
+        "marked": marked,
+        "plots": plots,
         "sequences": tables.sequence_rows(scores),
         "examples": examples,
     }
     output = Path(output)
     _write_pictures(output, plots, examples)
-    report = Report(tuple(scores), *(output / name for name in _FILES))
+    report = Report(tuple(scores), comparison, tuple(attributes), *(output / name for name in _FILES))
     write_atomically(report.html, _render("report.html.j2", content))
     write_atomically(report.markdown, _render("report.md.j2", content))
-    summary = {"title": content["title"], "trackers": [entry.to_json() for entry in scores]}
-    write_atomically(report.json, json.dumps(summary, indent=1, allow_nan=False) + "\n")
-    write_atomically(report.trackers_csv, tables.csv_text(tables.tracker_table(scores, content["columns"])))
-    write_atomically(report.sequences_csv, tables.csv_text(tables.sequence_table(scores, content["columns"])))
+    write_atomically(report.json, json.dumps(_summary(content), indent=1, allow_nan=False) + "\n")
+    write_atomically(report.trackers_csv, tables.csv_text(tables.tracker_table(scores, columns)))
+    write_atomically(report.sequences_csv, tables.csv_text(tables.sequence_table(scores, columns)))
+    if attributes:
+        write_atomically(report.attributes_csv, tables.csv_text(tables.attribute_table(attributes, columns)))
     return report
 
 
-_FILES = ("report.html", "report.md", "report.json", "trackers.csv", "sequences.csv")
+_FILES = ("report.html", "report.md", "report.json", "trackers.csv", "sequences.csv", "attributes.csv")
+
+
+class _StoredBoxes:
+    """Predicted boxes of the first run of each tracker, read when asked for."""
+
+    def __init__(self, folders: Mapping[str, Path]) -> None:
+        self._folders = folders
+        self._read = lru_cache(maxsize=None)(self._read_one)
+
+    def of(self, sequence: str) -> dict[str, np.ndarray]:
+        """By tracker, of those that have a result."""
+        found = {tracker: self._read(tracker, sequence) for tracker in self._folders}
+        return {tracker: boxes for tracker, boxes in found.items() if boxes is not None}
+
+    def _read_one(self, tracker: str, sequence: str) -> np.ndarray | None:
+        try:
+            return read_tracks(self._folders[tracker], sequence)[0].boxes
+        except ResultError:
+            return None  # told as a failure
+
+
+def _attribute_columns(columns: Sequence[str], figure: str, trackers: int) -> list[str]:
+    """What the tables of attributes show of every tracker: few figures when there are many trackers."""
+    wanted = (figure, "P_norm") if trackers <= 3 else (figure,)
+    return [name for name in columns if name in wanted]
 
 
 def _folder(results: RunResult | Path | str, dataset: Dataset) -> Path:
     return results.folder if isinstance(results, RunResult) else results_folder(Path(results), dataset.name)
+
+
+def _compared(scores: Sequence[Scores]) -> Comparison | None:
+    try:
+        return compare(scores)
+    except ValueError:  # nothing in common
+        return None
+
+
+def _by_frames(
+    scores: Sequence[Scores], boxes: _StoredBoxes, dataset: Dataset, limit: int | None
+) -> list[AttributeFrames]:
+    """Overlaps of the frames that a benchmark marks, where it does."""
+    marked = sequences_with_marks(dataset, limit)
+    tracks: dict[str, dict[str, np.ndarray]] = {entry.tracker: {} for entry in scores}
+    for sequence in marked:
+        for tracker, rows in boxes.of(sequence.name).items():
+            tracks[tracker][sequence.name] = rows
+    return by_attribute_frames(tracks, marked)
 
 
 def _plot(curve: str, scores: Sequence[Scores], colors: dict[str, str]) -> str:
@@ -139,57 +197,40 @@ def _plot(curve: str, scores: Sequence[Scores], colors: dict[str, str]) -> str:
     return figures.plot_curves(title, x_label, scores[0].thresholds[curve], lines)
 
 
-def _worst(scores: Sequence[Scores], count: int) -> list[str]:
-    """Names of the first tracker's worst sequences, the worst first."""
-    figure = primary(scores[0].values)
-    ranked = [entry for entry in scores[0].sequences if not math.isnan(entry.values[figure])]
-    return [entry.name for entry in sorted(ranked, key=lambda entry: entry.values[figure])[:count]]
-
-
-def _example(
-    name: str, dataset: Dataset, folders: dict[str, Path], scores: Sequence[Scores], colors: dict[str, str]
-) -> Example:
-    sequence = dataset[next(index for index in range(len(dataset)) if sequence_name(dataset, index) == name)]
-    figure = primary(scores[0].values)
-    by_tracker = {entry.tracker: {row.name: row for row in entry.sequences}.get(name) for entry in scores}
-    boxes = {
-        tracker: read_tracks(folders[tracker], name)[0].boxes for tracker, row in by_tracker.items() if row is not None
+def _plot_attributes(attributes: Sequence[AttributeScores], figure: str, colors: dict[str, str]) -> str:
+    groups = {
+        tracker: [100 * entry.values[tracker].get(figure, math.nan) for entry in attributes] for tracker in colors
     }
-    overlaps = {}
-    for tracker, rows in boxes.items():
-        length = min(len(rows), len(sequence.boxes))
-        overlaps[tracker] = inclusive_overlap(rows[:length], sequence.boxes[:length])
-        overlaps[tracker][~sequence.valid[:length]] = np.nan
-    try:
-        stills, problem = figures.strip(sequence.frames, sequence.boxes, boxes, colors), None
-    except OSError as error:
-        stills, problem = [], str(error)
-    return Example(
-        name=name,
-        figures={tracker: show(figure, row.values[figure]) for tracker, row in by_tracker.items() if row is not None},
-        stills=stills,
-        captions=[_caption(still.index, overlaps) for still in stills],
-        lines={tracker: _polyline(values) for tracker, values in overlaps.items()},
-        problem=problem,
-    )
+    labels = [f"{entry.name} ({entry.sequences})" for entry in attributes]
+    return figures.plot_bars(f"{figure} by attribute", f"{figure}, %", labels, groups, colors)
 
 
-def _caption(index: int, overlaps: dict[str, np.ndarray]) -> str:
-    at = [values[index] if index < len(values) else math.nan for values in overlaps.values()]
-    shown = ("-" if math.isnan(value) else f"{value:.2f}" for value in at)
-    return f"frame {index} · overlap {' / '.join(shown)}"
+def _summary(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``report.json`` holds."""
+    comparison = content["comparison"]
+    attributes = [
+        {"name": entry.name, "sequences": entry.sequences, "values": _without_nan(entry.values)}
+        for entry in content["attributes"]
+    ]
+    return {
+        "title": content["title"],
+        "trackers": [entry.to_json() for entry in content["scores"]],
+        "comparison": None if comparison is None else comparison.to_json(),
+        "attributes": attributes,
+        "attribute_frames": [_without_nan(asdict(entry)) for entry in content["marked"]],
+    }
 
 
-def _polyline(overlaps: np.ndarray, width: int = 1000, height: int = 60) -> str:
-    """Points of a line through the overlaps, 1 at the top; frames without annotation are left out."""
-    x = np.arange(len(overlaps)) * (width / max(len(overlaps) - 1, 1))
-    return " ".join(f"{a:.1f},{height * (1 - b):.1f}" for a, b in zip(x, overlaps, strict=True) if not math.isnan(b))
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_nan(item) for key, item in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _write_pictures(output: Path, plots: dict[str, str], examples: Sequence[Example]) -> None:
     """The pictures the Markdown file refers to."""
-    for curve, svg in plots.items():
-        write_atomically(output / "plots" / f"{PLOTS[curve][0]}.svg".replace(" ", "_").lower(), svg)
+    for title, svg in plots.items():
+        write_atomically(output / "plots" / f"{title}.svg".replace(" ", "_").lower(), svg)
     (output / "worst").mkdir(parents=True, exist_ok=True)
     for example in examples:
         if example.stills:
@@ -207,6 +248,7 @@ def _render(template: str, content: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.filters["figure"] = lambda value, name: show(name, value)
+    environment.filters["p_value"] = show_p
     environment.filters["jpeg_uri"] = lambda image: figures.data_uri(figures.jpeg(image), "image/jpeg")
     environment.filters["svg_uri"] = lambda svg: figures.data_uri(svg.encode(), "image/svg+xml")
     environment.filters["thousands"] = lambda number: f"{number:,}"

@@ -132,10 +132,10 @@ class Scores:
     @classmethod
     def load(cls, path: Path) -> Scores:
         """Read what :meth:`save` wrote. Raises ValueError naming the file when it is something else."""
-        try:
-            return cls.from_json(json.loads(Path(path).read_text(encoding="utf-8")))
-        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{path} does not hold saved scores: {error}") from error
+        [scores, *others] = load_scores(path)
+        if others:
+            raise ValueError(f"{path} holds scores of {1 + len(others)} trackers; read them with load_scores")
+        return scores
 
     def __rich__(self) -> Table:
         from trackdata.evaluation.tables import comparison_table
@@ -145,6 +145,20 @@ class Scores:
     def __str__(self) -> str:
         figures = ", ".join(f"{name} {show(name, value)}" for name, value in self.values.items())
         return f"{self.tracker} on {self.dataset} ({self.convention}, {len(self.sequences)} sequences): {figures}"
+
+
+def load_scores(path: Path) -> list[Scores]:
+    """All scores in a JSON file: one tracker's (:meth:`Scores.save`) or several (a report's).
+
+    Raises:
+        ValueError: the file holds something else; names it.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        entries = content.get("trackers", [content])
+        return [Scores.from_json(entry) for entry in entries]
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} does not hold saved scores: {error}") from error
 
 
 def evaluate(

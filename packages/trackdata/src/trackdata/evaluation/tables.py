@@ -8,6 +8,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from trackdata.evaluation.attributes import AttributeScores
+from trackdata.evaluation.comparison import warn_if_mixed
 from trackdata.evaluation.metrics import METRICS, SECONDARY, show
 from trackdata.evaluation.scores import Scores
 
@@ -16,20 +18,29 @@ if TYPE_CHECKING:
 
 
 def comparison_table(scores: Sequence[Scores], title: str | None = None) -> Table:
-    """A table of several trackers, one row each, for printing with rich."""
+    """A table of several trackers, one row each, for printing with rich.
+
+    Warns:
+        ConventionWarning: they were counted in different ways, which the table then says.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    first = scores[0]
+    first, mixed = scores[0], warn_if_mixed(scores)
     heading = title or f"{first.dataset}, convention {first.convention}"
+    if mixed:
+        heading = "counted in different ways: not to be compared"
     table = Table(title=heading, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("tracker", overflow="fold")
+    if mixed:
+        table.add_column("convention, dataset", overflow="fold")
     columns = [name for name in METRICS if name not in SECONDARY and any(name in entry.values for entry in scores)]
     for name in (*columns, "seqs", "failed"):
         table.add_column(name, justify="right", no_wrap=True)
     for entry in scores:
         figures = [show(name, entry.values.get(name, math.nan)) for name in columns]
-        table.add_row(entry.tracker, *figures, str(len(entry.sequences)), str(len(entry.failures)))
+        how = [f"{entry.convention}, {entry.dataset}"] if mixed else []
+        table.add_row(entry.tracker, *how, *figures, str(len(entry.sequences)), str(len(entry.failures)))
     return table
 
 
@@ -78,6 +89,15 @@ def sequence_table(scores: Sequence[Scores], columns: Sequence[str]) -> list[lis
             rows.append([entry.tracker, row.name, *cells, row.frames, row.scored, row.absent, ""])
         for name, reason in entry.failures.items():
             rows.append([entry.tracker, name, *[""] * len(columns), "", "", "", reason])
+    return rows
+
+
+def attribute_table(attributes: Sequence[AttributeScores], columns: Sequence[str]) -> list[list[Any]]:
+    """A head and one row per attribute and tracker."""
+    rows: list[list[Any]] = [["attribute", "sequences", "tracker", *columns]]
+    for entry in attributes:
+        for tracker, values in entry.values.items():
+            rows.append([entry.name, entry.sequences, tracker, *_cells(values, columns)])
     return rows
 
 
