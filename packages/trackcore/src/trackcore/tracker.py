@@ -91,6 +91,21 @@ def check_box(box: Any, frame_size: tuple[int, int]) -> np.ndarray:
     return values
 
 
+def check_correction(box: Any) -> np.ndarray:
+    """Return a copy of a corrected box as ``(4,)`` float64 when a tracker can go on from it, be it outside the frame.
+
+    Args:
+        box: x, y, w, h in pixels.
+
+    Raises:
+        ValueError: wrong length, NaN or infinity, or no area.
+    """
+    values = np.array(box, dtype=np.float64).reshape(-1)
+    if values.shape != (4,) or not np.isfinite(values).all() or min(values[2:]) <= 0:
+        raise ValueError(f"a corrected box needs finite x, y, w, h with positive sides, got {values.tolist()}")
+    return values
+
+
 def _found() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=GROUP)}
 
