@@ -7,10 +7,11 @@
 """
 
 from trackdata.synth.config import PRESETS, SynthConfig, preset
+from trackdata.synth.layouts.got10k import write_got10k
+from trackdata.synth.layouts.writer import SynthMismatchError, WriteReport, write_layout
 from trackdata.synth.preview import contact_sheet, write_video
 from trackdata.synth.scene import Scene
 from trackdata.synth.sequence import SynthDataset, SynthSequence, generate_sequence
-from trackdata.synth.writer import SynthMismatchError, WriteReport, write_got10k
 
 __all__ = [
     "PRESETS",
@@ -24,5 +25,6 @@ __all__ = [
     "generate_sequence",
     "preset",
     "write_got10k",
+    "write_layout",
     "write_video",
 ]

@@ -28,7 +28,7 @@ class WorldConfig:
     growth: float = 0.25
     """Share whose target gets four times larger or smaller, or more."""
     rush: float = 0.12
-    """Share whose target moves about its own size from frame to frame."""
+    """Share whose target moves up to its own size from frame to frame, or more."""
     hiding: float = 0.15
     """Share whose target gets hidden by something larger."""
     night: float = 0.1
@@ -172,7 +172,7 @@ PRESETS: dict[str, SynthConfig] = {
         vanishing=0.1,
     ),
     "rich": SynthConfig(
-        distractors=(0, 4), bystanders=(0, 3), clutter=(0, 60), leaving=0.25, vanishing=0.1, world=WorldConfig()
+        distractors=(0, 4), bystanders=(0, 3), clutter=(0, 60), leaving=0.25, vanishing=0.15, world=WorldConfig()
     ),
 }
 

@@ -59,3 +59,15 @@ def wander(rng: np.random.Generator, extent: float, margin: float, top_speed: fl
     ]
     phases = rng.uniform(0, 1, 2)
     return Curve(base, waves=((large, periods[0], float(phases[0])), (small, periods[1], float(phases[1]))))
+
+
+def entrance(rng: np.random.Generator, extent: float, size: float, frames: int) -> Curve:
+    """A straight way along one axis that comes in over an edge of ``extent`` pixels later than at the start.
+
+    Something of ``size`` pixels with its middle there is outside at first, and in the middle at the end, or beyond it.
+    """
+    time = rng.uniform(0.1, 0.6) * frames
+    edge = -0.75 * size
+    speed = rng.uniform(0.5, 1.0) * (extent - edge) / max(frames - time, 1.0)
+    start = edge - speed * time
+    return Curve(start, speed) if rng.uniform() < 0.5 else Curve(extent - start, -speed)

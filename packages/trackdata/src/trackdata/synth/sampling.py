@@ -8,13 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from trackdata.synth.config import SynthConfig
-from trackdata.synth.curves import Curve, log_uniform, wander, wave
+from trackdata.synth.curves import Curve, entrance, log_uniform, wander, wave
 from trackdata.synth.scene import Actor, Appearance, Background, Camera, Lens, Light, Scene
 from trackdata.synth.shapes import sample_shape, vary_shape
 from trackdata.synth.textures import Color, calmed, sample_palette, sample_texture, vary_texture
 
 CANVAS = 1.7  # side of the background's canvas in frames
 LAYOUTS = ("patches", "horizon", "panels")
+_LATE = 0.3  # share of further annotated objects that come in later
 _CLEAR_START = 8  # no occluder crosses the target before this frame
 
 
@@ -46,18 +47,22 @@ def sample_scene(rng: np.random.Generator, config: SynthConfig) -> Scene:
 
 
 def _with_companions(scene: Scene, config: SynthConfig) -> Scene:
-    """``scene`` with further annotated objects: what moves in it anyway, and bystanders where that is not enough.
+    """``scene`` with further annotated objects: newcomers, what moves in it anyway, and bystanders if need be.
 
-    Draws from a generator of its own, so that a scene shows the same whether one object is annotated or several.
+    Draws from a generator of its own, so that the target is the same however many objects are annotated.
     """
     rng = np.random.default_rng((scene.seed, 1))
     wanted = _count(rng, config.objects) - 1
-    sizes = [log_uniform(rng, *config.target_size) * min(config.size) for _ in range(wanted - len(scene.cast) + 1)]
-    added = tuple(_mover(rng, config, _appearance(rng, config), size, 0.2 * size) for size in sizes)
+    late = int(np.count_nonzero(rng.uniform(size=wanted) < _LATE))
+    added = []
+    for number in range(max(late, wanted - len(scene.cast) + 1)):
+        size = log_uniform(rng, *config.target_size) * min(config.size)
+        actor = _mover(rng, config, _appearance(rng, config), size, 0.2 * size)
+        added.append(replace(actor, x=entrance(rng, config.size[0], size, config.frames)) if number < late else actor)
     scene = replace(scene, below=(*added, *scene.below))
-    others = [place for place in range(len(scene.cast)) if place != len(scene.below)]
-    chosen = rng.choice(others, wanted, replace=False) if wanted else ()
-    return replace(scene, companions=tuple(sorted(map(int, chosen))))
+    others = [place for place in range(late, len(scene.cast)) if place != len(scene.below)]
+    chosen = rng.choice(others, wanted - late, replace=False) if wanted > late else ()
+    return replace(scene, companions=(*range(late), *sorted(map(int, chosen))))
 
 
 def _seed(rng: np.random.Generator) -> int:

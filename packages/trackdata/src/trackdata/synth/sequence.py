@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -11,9 +12,10 @@ import cv2
 import numpy as np
 
 from trackdata.sequences import Sequence
-from trackdata.synth.annotations import ObjectMasks, Track, annotate, label_map
+from trackdata.synth.annotations import Annotation, ObjectMasks, Track, annotate, label_map
+from trackdata.synth.challenges import challenge_frames
 from trackdata.synth.config import SynthConfig
-from trackdata.synth.stages import Renderer, Stage, jpeg_quality, object_masks, open_renderer, sample_stage
+from trackdata.synth.stages import Renderer, Stage, conditions, jpeg_quality, object_masks, open_renderer, sample_stage
 
 
 class SynthSequence:
@@ -38,8 +40,12 @@ class SynthSequence:
     @cached_property
     def tracks(self) -> tuple[Track, ...]:
         """Annotations of every object, the target first."""
-        frames = [[annotate(masks) for masks in object_masks(self.scene, index)] for index in range(len(self))]
+        frames = [self.annotations(index) for index in range(len(self))]
         return tuple(map(Track.join, self.scene.classes, zip(*frames, strict=True)))
+
+    def annotations(self, index: int) -> tuple[Annotation, ...]:
+        """Of every object in frame ``index``, the target first."""
+        return tuple(annotate(masks) for masks in self.masks(index))
 
     @property
     def boxes(self) -> np.ndarray:
@@ -60,6 +66,16 @@ class SynthSequence:
     def cut_by_image(self) -> np.ndarray:
         """``(N,)`` bool, the target sticks out of the image."""
         return self.tracks[0].cut
+
+    @cached_property
+    def challenge_frames(self) -> dict[str, np.ndarray]:
+        """Where each challenge of :mod:`trackdata.synth.challenges` holds for the target: name to ``(N,)`` bool."""
+        return challenge_frames(self.tracks[0], conditions(self.scene), self.scene.size)
+
+    @property
+    def challenges(self) -> tuple[str, ...]:
+        """Names of the challenges that hold in some frame."""
+        return tuple(name for name, holds in self.challenge_frames.items() if holds.any())
 
     def masks(self, index: int) -> tuple[ObjectMasks, ...]:
         """The pixels of every object in frame ``index``, the target first."""
@@ -102,7 +118,7 @@ def generate_sequence(seed: int, split: str, index: int, config: SynthConfig | N
     """
     if seed < 0 or index < 0:
         raise ValueError(f"seed and index must not be negative, got seed {seed} and index {index}")
-    if not split.isalnum():
+    if not re.fullmatch(r"\w[\w-]*", split):
         raise ValueError(f"split must be letters and digits, such as train or val, got {split!r}")
     rng = np.random.default_rng([seed, zlib.crc32(split.encode()), index])
     return SynthSequence(sequence_name(split, index), sample_stage(rng, config or SynthConfig()))

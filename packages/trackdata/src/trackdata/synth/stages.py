@@ -8,6 +8,7 @@ import numpy as np
 
 from trackdata.synth import render, silhouettes
 from trackdata.synth.annotations import ObjectMasks
+from trackdata.synth.conditions import Conditions, scene_conditions, world_conditions
 from trackdata.synth.config import SynthConfig
 from trackdata.synth.sampling import sample_scene
 from trackdata.synth.scene import Scene
@@ -38,6 +39,11 @@ def open_renderer(stage: Stage) -> Renderer:
 def object_masks(stage: Stage, time: float) -> tuple[ObjectMasks, ...]:
     """The pixels of the annotated objects of ``stage`` at ``time``, the target first."""
     return silhouettes.object_masks(stage, time) if isinstance(stage, Scene) else worlds.object_masks(stage, time)
+
+
+def conditions(stage: Stage) -> Conditions:
+    """What else is true of the target of ``stage`` in every frame."""
+    return scene_conditions(stage) if isinstance(stage, Scene) else world_conditions(stage)
 
 
 def jpeg_quality(stage: Stage) -> int:

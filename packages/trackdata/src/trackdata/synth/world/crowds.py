@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from trackdata.synth.config import SynthConfig, WorldConfig
-from trackdata.synth.curves import STILL, Curve, log_uniform, wander, wave
+from trackdata.synth.curves import STILL, Curve, entrance, log_uniform, wander, wave
 from trackdata.synth.world.casting import cast, relative
 from trackdata.synth.world.films import Film
 from trackdata.synth.world.paths import Beside, Framed, Trail
@@ -15,6 +15,7 @@ from trackdata.synth.world.performers import Performer
 from trackdata.synth.world.places import STEEP, Shot
 from trackdata.synth.world.worlds import World, object_masks
 
+_LATE = 0.3  # share of further annotated objects that come in later
 _CLEAR_START = 8  # no occluder stands in the target's way before this frame
 _CLUTTER = 8  # solid things are fewer than flat ones, for each takes longer to draw
 
@@ -30,10 +31,13 @@ def populated(rng: np.random.Generator, config: SynthConfig, world: WorldConfig,
         movers.append(_bystander(rng, config, scene, shot))
     movers = [mover for mover in (_out_of_the_way(rng, scene, mover) for mover in movers) if mover is not None]
     objects = _count(rng, config.objects)
-    while len(movers) < objects - 1:
+    late = int(np.count_nonzero(rng.uniform(size=objects - 1) < _LATE))
+    while len(movers) < objects - 1 - late:
         mover = _out_of_the_way(rng, scene, _bystander(rng, config, scene, shot))
         movers += [mover] if mover is not None else []
-    chosen = rng.choice(len(movers), objects - 1, replace=False) if objects > 1 else ()
+    chosen = rng.choice(len(movers), objects - 1 - late, replace=False) if objects > 1 + late else ()
+    chosen = [*chosen, *range(len(movers), len(movers) + late)]
+    movers += [_newcomer(rng, config, scene, shot) for _ in range(late)]
     others = [
         _prop(rng, config, scene, shot) for _ in range(_count(rng, config.clutter) // _CLUTTER) if shot.setting.props
     ]
@@ -137,6 +141,13 @@ def _bystander(rng: np.random.Generator, config: SynthConfig, scene: World, shot
     other = cast(rng, str(rng.choice(pool)), config)
     pixels = log_uniform(rng, *config.target_size) * min(config.size)
     return replace(other, path=_free(rng, config, scene, shot, other.size, pixels))
+
+
+def _newcomer(rng: np.random.Generator, config: SynthConfig, scene: World, shot: Shot) -> Performer:
+    """A bystander who comes into view later."""
+    other = _bystander(rng, config, scene, shot)
+    pixels = shot.focal * other.size / float(np.exp(other.path.distance.base))
+    return replace(other, path=replace(other.path, x=entrance(rng, config.size[0], 2 * pixels, scene.frames)))
 
 
 def _prop(rng: np.random.Generator, config: SynthConfig, scene: World, shot: Shot) -> Performer:

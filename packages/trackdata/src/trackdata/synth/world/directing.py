@@ -18,6 +18,7 @@ from trackdata.synth.world.places import SETTINGS, STEEP, Shot, sample_place
 from trackdata.synth.world.recording import sample_film
 from trackdata.synth.world.worlds import World, object_masks
 
+_RUSH = (0.7, 2.5)  # target sizes a frame
 _LARGEST = 0.85  # of the image's shorter side that a target may fill
 
 
@@ -115,11 +116,11 @@ def _framed(
     """``empty`` with the camera and the target, drawn again until the target is in view at the start and later on."""
     width, height = config.size
     leaves, vanishes, rushes = rng.uniform(size=3) < (config.leaving, config.vanishing, world.rush)
-    margin = (-1.0 if vanishes else 0.1 if leaves else 0.75) * shot.pixels
+    margin = (-2.0 if vanishes else 0.1 if leaves else 0.75) * shot.pixels
     best: tuple[float, World] | None = None
     for attempt in range(24):
-        speed = log_uniform(rng, *((0.4, 1.3) if rushes else config.speed)) * shot.pixels
-        shortest = 9.0 if rushes else 24.0
+        speed = log_uniform(rng, *(_RUSH if rushes else config.speed)) * shot.pixels
+        shortest = 8.0 if rushes else 24.0
         x = wander(rng, width, margin, speed, shortest)
         y = wander(rng, height, margin, speed, shortest)
         sight = y.shifted(-height / 2)
