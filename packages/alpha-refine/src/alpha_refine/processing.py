@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -32,7 +32,7 @@ class Draws:
     """
 
     gray: bool = False
-    search: RegionParameters = RegionParameters()
+    search: RegionParameters = field(default_factory=RegionParameters)
     template_brightness: float = 1.0
 
 

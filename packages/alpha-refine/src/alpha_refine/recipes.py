@@ -26,8 +26,8 @@ YOUTUBE_VOS = Source("ALPHAREFINE_YOUTUBEVOS", "youtubevos", weight=2.0)
 SALIENCY = Source("saliency", "saliency", weight=3.0)
 WITH_VIDEO_MASKS = (COCO, VID, DET, YOUTUBE_VOS)
 
-# Generated video: `trackdata synth` writes both layouts. Boxes of the first include what is hidden, as GOT-10k's do; the
-# second has masks, and boxes around them.
+# Generated video: `trackdata synth` writes both layouts. Boxes of the first include what is hidden, as GOT-10k's do;
+# the second has masks, and boxes around them.
 GENERATED = Source("got10k", split="train", weight=2.0), Source("davis2017", "davis2017", "train")
 GENERATED_HELD_OUT = Source("got10k", split="val", weight=2.0), Source("davis2017", "davis2017", "val")
 
