@@ -202,25 +202,26 @@ def _build_boxes(store: Store, key: str) -> Mapping[str, Any]:
                 annotations.append(place)
             elif array == "categories":
                 categories[element["id"]] = (element["name"], element.get("supercategory"))
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             what = f"has no {error}" if isinstance(error, KeyError) else f"is not as COCO has them ({error})"
             raise AnnotationError(f"{file.source}: element {str(element)[:200]} of {array!r} {what}") from None
-    ids, image_ids, category_ids, crowd = np.array(annotations, np.int64).reshape(-1, 4).T
-    return {
+    try:
+        ids, image_ids, category_ids, crowd = np.array(annotations, np.int64).reshape(-1, 4).T
+        sizes = np.array([size for _, *size in images.values()], np.int32).reshape(-1, 2)
+        table = {"ids": ids, "boxes": np.array(boxes, np.float64).reshape(-1, 4), "crowd": crowd != 0, "sizes": sizes}
+        known = np.array(list(images), np.int64), np.array(list(categories), np.int64)
+    except (OverflowError, TypeError, ValueError) as error:
+        raise AnnotationError(f"{file.source}: not all numbers are such, or of a sensible size ({error})") from None
+    return table | {
         "files": np.array([name for name, _, _ in images.values()], "S"),
-        "sizes": np.array([size for _, *size in images.values()], np.int32).reshape(-1, 2),
         "categories": list(categories.values()),
-        "ids": ids,
-        "boxes": np.array(boxes, np.float64).reshape(-1, 4),
-        "crowd": crowd != 0,
-        "image": _places(image_ids, list(images), f"{file.source}: annotations name images"),
-        "category": _places(category_ids, list(categories), f"{file.source}: annotations name categories"),
+        "image": _places(image_ids, known[0], f"{file.source}: annotations name images"),
+        "category": _places(category_ids, known[1], f"{file.source}: annotations name categories"),
     }
 
 
-def _places(wanted: np.ndarray, known: list[int], complaint: str) -> np.ndarray:
-    """Where each of the ids ``wanted`` stands in the list ``known``, int32."""
-    ids = np.array(known, np.int64)
+def _places(wanted: np.ndarray, ids: np.ndarray, complaint: str) -> np.ndarray:
+    """Where each of the ids ``wanted`` stands among ``ids``, int32."""
     order = np.argsort(ids)
     places = np.searchsorted(ids, wanted, sorter=order)
     found = places < len(ids)

@@ -197,7 +197,7 @@ def _build(store: Store, folders: list[str]) -> Mapping[str, Any]:
         "sizes": np.array([annotation.size for annotation in annotations], np.int32).reshape(-1, 2),
         "image": np.array([image for image, _, _ in rows], np.int32),
         "place": np.array([place for _, place, _ in rows], np.int32),
-        "synset": np.array([item.synset for _, _, item in rows], "S"),
+        "synset": np.array([item.synset.encode() for _, _, item in rows], "S"),
         "corners": np.array([item.corners for _, _, item in rows], np.int32).reshape(-1, 4),
     }
 

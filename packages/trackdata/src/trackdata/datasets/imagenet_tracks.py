@@ -96,12 +96,13 @@ def _read_cache(store: Store, part: str) -> Mapping[str, np.ndarray]:
             video = f"ILSVRC2015_VID_train_{entry['set_id']:04d}/ILSVRC2015_train_{entry['vid_id']:08d}"
             _, tracks = videos.setdefault(join(part, video), (tuple(entry["image_size"]), {}))
             tracks[len(tracks)] = (entry["class_name"], list(_cached_rows(entry)))
-    except (KeyError, TypeError, ValueError) as error:
+        table = _table((video, *content) for video, content in videos.items())
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         what = f"an entry has no {error}" if isinstance(error, KeyError) else str(error)
         raise AnnotationError(f"{file.source}: not a list of tracks as pytracking keeps it ({what})") from None
     if not videos:
         raise AnnotationError(f"{file.source}: no tracks of the {part} part there; it needs {ANNOTATIONS}/{part}")
-    return _table((video, *content) for video, content in videos.items())
+    return table
 
 
 def _cached_rows(entry: Mapping[str, Any]) -> Iterable[tuple[int, tuple, bool]]:
@@ -126,7 +127,7 @@ def _table(videos: Iterable[tuple[str, tuple[int, int], Mapping[int, Track]]]) -
         "sizes": np.array(sizes, np.int32).reshape(-1, 2),
         "video": np.array([video for video, _, _ in heads], np.int32),
         "track": np.array([number for _, number, _ in heads], np.int32),
-        "synset": np.array([synset for _, _, synset in heads], "S"),
+        "synset": np.array([synset.encode() for _, _, synset in heads], "S"),
         "first": ends - np.array(counts, np.int64),
         "last": ends,
         "frame": np.array([frame for frame, _, _ in rows], np.int32),

@@ -40,19 +40,19 @@ def parse_xml(data: bytes, source: str | Path) -> Annotation:
     """
     try:
         root = ElementTree.fromstring(data)
-        size = (int(_text(root, "size/width")), int(_text(root, "size/height")))
+        size = (_number(_text(root, "size/width")), _number(_text(root, "size/height")))
         return Annotation(size, tuple(map(_object, root.findall("object"))))
     except (ElementTree.ParseError, ValueError) as error:
         raise AnnotationError(f"{source}: not an annotation of ImageNet ({error})") from None
 
 
 def _object(element: ElementTree.Element) -> Object:
-    xmin, ymin, xmax, ymax = (int(_text(element, f"bndbox/{side}")) for side in ("xmin", "ymin", "xmax", "ymax"))
+    xmin, ymin, xmax, ymax = (_number(_text(element, f"bndbox/{side}")) for side in ("xmin", "ymin", "xmax", "ymax"))
     track = element.findtext("trackid")
     return Object(
         synset=_text(element, "name"),
         corners=(xmin, ymin, xmax, ymax),
-        track=None if track is None else int(track),
+        track=None if track is None else _number(track),
         occluded=int(element.findtext("occluded") or 0) != 0,
     )
 
@@ -62,3 +62,10 @@ def _text(element: ElementTree.Element, path: str) -> str:
     if text is None:
         raise ValueError(f"an element {element.tag!r} has no {path!r}")
     return text
+
+
+def _number(text: str) -> int:
+    number = int(text)
+    if not -(2**31) <= number < 2**31:
+        raise ValueError(f"{text[:20]} is out of range")
+    return number
