@@ -15,7 +15,7 @@ Coordinates are pixels; masks are anchored at whole pixels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import overload
 
@@ -140,8 +140,9 @@ def region_box(region: Region) -> np.ndarray:
 def region_mask(region: Region, size: tuple[int, int], corner: tuple[int, int] = (0, 0)) -> np.ndarray:
     """A region drawn into a window of ``size`` (width, height) whose top-left pixel is ``corner`` (x, y).
 
-    Rectangles have corner and size rounded each, halves to the even number, and fill exactly that many pixels; polygons
-    have their corners rounded and include their edges; masks are taken as they are. What lies outside is cut off.
+    As the Python toolkit draws: rectangles have corner and size rounded each, halves to the even number, and fill
+    exactly that many pixels. Polygons have their corners rounded, and every row of pixels is filled between the places
+    where it meets the edges, rounded down, these included. Masks are taken as they are. What lies outside is cut off.
 
     Returns:
         ``(height, width)`` bool; nothing is drawn for a code.
@@ -152,12 +153,8 @@ def region_mask(region: Region, size: tuple[int, int], corner: tuple[int, int] =
     if isinstance(region, Rectangle):
         x, y, w, h = np.rint([region.x, region.y, region.width, region.height]).tolist()
         canvas[_span(y - top, h, height), _span(x - left, w, width)] = 1
-    elif isinstance(region, Polygon) and canvas.size:
-        import cv2
-
-        # OpenCV draws in 16.16 fixed point; nothing so far outside is seen
-        points = np.clip(np.rint(region.points), -_LARGEST // 4, _LARGEST // 4) - corner
-        cv2.fillPoly(canvas, [points.astype(np.int32)], 1)
+    elif isinstance(region, Polygon):
+        _fill_polygon(canvas, np.rint(region.points) - corner)
     elif isinstance(region, Mask):
         y, x = region.y - top, region.x - left
         rows, columns = _span(y, region.pixels.shape[0], height), _span(x, region.pixels.shape[1], width)
@@ -189,6 +186,39 @@ class RegionFile(Sequence[Region]):
             return parse_region(self._lines[index])
         except ValueError as error:
             raise AnnotationError(f"{self._source}: line {range(len(self))[index] + 1}: {error}") from None
+
+
+def _fill_polygon(canvas: np.ndarray, corners: np.ndarray) -> None:
+    """Fill a polygon of whole ``corners`` ``(n, 2)`` x, y by the even-odd rule, row by row."""
+    height, width = canvas.shape
+    (x, y), (last_x, last_y) = corners.T, np.roll(corners, 1, axis=0).T
+    rows = np.arange(max(y.min(), 0), min(y.max(), height - 1) + 1)[:, None]
+    meets = (np.minimum(y, last_y) <= rows) & (rows <= np.maximum(y, last_y))
+    level = np.where(y == last_y, 1.0, last_y - y)  # edges along a row meet it at their end
+    places = np.where(meets, np.trunc(x + (rows - y) / level * (last_x - x)), np.inf)
+    places.sort(axis=1)
+    counts = meets.sum(axis=1)
+    columns = np.arange(width)
+    simple = counts == 2
+    spans = places[simple, :2]
+    filled = (columns >= spans[:, :1]) & (columns <= spans[:, 1:])
+    canvas[rows[simple, 0].astype(int)] |= filled.view(np.uint8)
+    for row, found, count in zip(rows[~simple, 0], places[~simple], counts[~simple], strict=True):
+        for start, end in _spans(found[:count].tolist()):
+            canvas[int(row), max(int(start), 0) : max(int(end) + 1, 0)] = 1
+
+
+def _spans(places: list[float]) -> Iterator[tuple[float, float]]:
+    """Pairs of places between which a row is filled. Of two equal ones, a corner that edges meet in, the first one
+    does not count, unless they are the last.
+    """
+    at = 0
+    while at < len(places) - 1:
+        if places[at] == places[at + 1] and at < len(places) - 2:
+            at += 1
+        else:
+            yield places[at], places[at + 1]
+            at += 2
 
 
 def _decode_mask(numbers: np.ndarray) -> Mask:

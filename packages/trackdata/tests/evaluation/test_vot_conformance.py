@@ -13,11 +13,12 @@ from trackdata.evaluation.vot import (
     Supervised,
     Trajectory,
     VotTruth,
+    region_overlap,
     score_longterm,
     score_multistart,
     score_supervised,
 )
-from trackdata.regions import NOTHING, START, Rectangle, parse_region
+from trackdata.regions import NOTHING, START, Rectangle, parse_region, region_mask
 
 TRACKERS = (0, 1, 2)
 TOLERANCE = 1e-6
@@ -43,6 +44,24 @@ def truths(toolkit):
         )
         for name, sequence in sequences.items()
     ]
+
+
+def test_drawn_regions(conformance_folder):
+    """Pixels of polygons and rectangles that the toolkit draws, found out through overlaps with masks."""
+    stored = json.loads((conformance_folder / "vot_regions.json").read_text())
+    for case in stored["drawn"]:
+        region = parse_region(",".join(map(str, case["numbers"])))
+        drawn = region_mask(region, tuple(stored["size"])).astype(int)
+        assert drawn.sum() == case["pixels"]
+        joined = np.add.reduceat(np.add.reduceat(drawn, [0, *range(2, 18)], axis=0), [0, *range(2, 24)], axis=1)
+        np.testing.assert_array_equal(joined, case["counts"], err_msg=str(case["numbers"]))
+
+
+def test_overlaps_of_all_kinds(conformance_folder):
+    stored = json.loads((conformance_folder / "vot_regions.json").read_text())
+    for first, second, overlap in stored["overlaps"]:
+        found = region_overlap(parse_region(first), parse_region(second), tuple(stored["size"]))
+        assert found == pytest.approx(overlap, abs=TOLERANCE), (first, second)
 
 
 @pytest.mark.parametrize("j", TRACKERS)

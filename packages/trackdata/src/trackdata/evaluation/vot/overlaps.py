@@ -1,7 +1,7 @@
 """Overlap of regions as the VOT toolkit counts it: pixels of the drawn regions.
 
-Both regions are drawn as :func:`trackdata.regions.region_mask` draws and limited to the image. Two regions without a
-pixel, and regions that are none (codes), overlap fully; such a one and any other do not overlap.
+Both regions are drawn as :func:`trackdata.regions.region_mask` draws and limited to the image. Two codes, whichever,
+and two regions of no size overlap fully. A code and a region do not overlap, nor do two regions outside the image.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ def region_overlaps(
     boxes = np.array([[_rectangle(region) for region in pair] for pair in pairs]).reshape(-1, 2, 4)
     overlaps = _rectangle_overlaps(boxes[:, 0], boxes[:, 1], size)
     for index, (a, b) in enumerate(pairs):
-        if isinstance(a, Polygon | Mask) or isinstance(b, Polygon | Mask):
+        if isinstance(a, Code) or isinstance(b, Code):
+            overlaps[index] = isinstance(a, Code) and isinstance(b, Code)
+        elif isinstance(a, Polygon | Mask) or isinstance(b, Polygon | Mask):
             overlaps[index] = _drawn_overlap(a, b, size)
     return overlaps
 
@@ -45,7 +47,8 @@ def _rectangle_overlaps(a: np.ndarray, b: np.ndarray, size: tuple[int, int] | No
     (low_a, high_a), (low_b, high_b) = _corners(a, size), _corners(b, size)
     shared = _area(np.minimum(high_a, high_b) - np.maximum(low_a, low_b))
     union = _area(high_a - low_a) + _area(high_b - low_b) - shared
-    return np.where(union > 0, shared / np.maximum(union, 1.0), 1.0)
+    empty = (_area(np.rint(a[:, 2:])) == 0) & (_area(np.rint(b[:, 2:])) == 0)
+    return np.where(union > 0, shared / np.maximum(union, 1.0), empty)
 
 
 def _corners(boxes: np.ndarray, size: tuple[int, int] | None) -> tuple[np.ndarray, np.ndarray]:
@@ -60,20 +63,29 @@ def _area(sizes: np.ndarray) -> np.ndarray:
 
 def _drawn_overlap(a: Region, b: Region, size: tuple[int, int] | None) -> float:
     """Overlap of two regions of any kind, drawn into a window that holds both."""
-    windows = [window for window in map(_window, (a, b)) if window is not None]
-    low, high = np.min([window[0] for window in windows], axis=0), np.max([window[1] for window in windows], axis=0)
+    low, high = _window(a, b)
     if size is not None:
         low, high = np.clip(low, 0, size), np.clip(high, 0, size)
+    union, shared = _count(a, b, low, high)
+    if union:
+        return shared / union
+    return float(size is None or _count(a, b, *_window(a, b))[0] == 0)
+
+
+def _count(a: Region, b: Region, low: np.ndarray, high: np.ndarray) -> tuple[int, int]:
+    """Pixels of either and of both regions between ``low`` and ``high``."""
     extent = tuple(np.maximum(high - low, 0).tolist())
     drawn_a, drawn_b = (region_mask(region, extent, tuple(low.tolist())) for region in (a, b))
-    union = np.count_nonzero(drawn_a | drawn_b)
-    return np.count_nonzero(drawn_a & drawn_b) / union if union else 1.0
+    return np.count_nonzero(drawn_a | drawn_b), np.count_nonzero(drawn_a & drawn_b)
 
 
-def _window(region: Region) -> tuple[np.ndarray, np.ndarray] | None:
-    """The first pixel of a region and the one after its last, (x, y) each; None for a code."""
-    if isinstance(region, Code):
-        return None
+def _window(a: Region, b: Region) -> tuple[np.ndarray, np.ndarray]:
+    """The first pixel of two regions and the one after their last, (x, y) each."""
+    (low_a, high_a), (low_b, high_b) = _extent(a), _extent(b)
+    return np.minimum(low_a, low_b), np.maximum(high_a, high_b)
+
+
+def _extent(region: Region) -> tuple[np.ndarray, np.ndarray]:
     if isinstance(region, Rectangle):
         corner = np.rint([region.x, region.y]).astype(int)
         return corner, corner + np.rint([region.width, region.height]).astype(int)
