@@ -2,6 +2,7 @@
 
 import multiprocessing
 import pickle
+import shutil
 import tarfile
 import threading
 import zipfile
@@ -124,6 +125,17 @@ def test_processes_open_their_own_handles(roots, kind, method):
     with multiprocessing.get_context(method).Pool(2) as pool:
         assert pool.map(store.read, list(FILES) * 8) == list(FILES.values()) * 8
     assert read_all(pickle.loads(pickle.dumps(store)))
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_forked_processes_share_what_is_open(roots, kind, tmp_path):
+    """The directory of a large archive is read once, not by each worker."""
+    path = shutil.copy(roots[kind], tmp_path)
+    store = open_store(path)
+    assert read_all(store)
+    Path(path).unlink()  # nobody could open it again
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        assert pool.map(store.read, list(FILES)) == list(FILES.values())
 
 
 @pytest.mark.parametrize("kind", KINDS)
