@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -82,7 +83,28 @@ def test_a_failing_sequence_gives_exit_code_1(video, tmp_path, capsys):
 
 def test_datasets(capsys):
     assert main(["datasets"]) == 0
-    assert {"got10k", "folder"} <= set(capsys.readouterr().out.split())
+    assert {"got10k", "folder"} <= set(capsys.readouterr().out.split())  # names alone, for scripts
+    assert main(["datasets", "lasot", "kinetics"]) == 0
+    lasot, kinetics = capsys.readouterr().out.split("\n\n")
+    assert "boxes count from: 1" in lasot
+    assert "Fast Motion" in lasot
+    assert "boxes count" not in kinetics
+    assert main(["datasets", "lasott"]) == 2
+    assert "did you mean 'lasot'" in capsys.readouterr().err
+
+
+def test_datasets_without_tracks_are_refused(tmp_path, capsys):
+    command = ["evaluate", "--tracker", "static", "--output", str(tmp_path / "out"), "--root", str(tmp_path)]
+    assert main([*command, "--dataset", "kinetics"]) == 2
+    assert "has no boxes to start a tracker from" in capsys.readouterr().err
+    cv2.imwrite(str(tmp_path / "a.jpg"), np.zeros((8, 8, 3), np.uint8))
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "instances_val2017.json").write_text(
+        '{"images": [{"id": 1, "file_name": "a.jpg", "height": 8, "width": 8}], "categories": [{"id": 1, "name": "x"}],'
+        ' "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "iscrowd": 0, "bbox": [1, 1, 4, 4]}]}'
+    )
+    assert main([*command, "--dataset", "coco"]) == 2
+    assert "is made of still images" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

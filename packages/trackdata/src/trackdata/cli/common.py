@@ -38,15 +38,26 @@ class Source:
 
 
 def open_source(source: Source) -> Dataset:
-    """The dataset a command names. Raises UsageError for an unknown name or a limit below 1."""
-    from trackdata.datasets import UnknownDatasetError, open_dataset
+    """The dataset a command names.
+
+    Raises:
+        UsageError: an unknown name, a limit below 1, or a dataset that no tracker can run on: one without boxes, or of
+            still images.
+    """
+    from trackdata.datasets import UnknownDatasetError, dataset_info, open_dataset
 
     if source.limit is not None and source.limit < 1:
         raise UsageError(f"--limit must be at least 1, got {source.limit}")
     try:
-        return open_dataset(source.dataset, source.root, source.split)
+        info = dataset_info(source.dataset)
     except UnknownDatasetError as error:
         raise UsageError(str(error)) from error
+    if not info.boxes:
+        raise UsageError(f"{info.name} ({info.title}) has no boxes to start a tracker from, nor to compare with")
+    dataset = open_dataset(source.dataset, source.root, source.split)
+    if dataset.still:
+        raise UsageError(f"{info.name} ({info.title}) is made of still images, in which nothing can be followed")
+    return dataset
 
 
 def open_sources(

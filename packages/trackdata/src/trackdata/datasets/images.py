@@ -80,5 +80,6 @@ DATASETS = (
         open=Images,
         layout="<class>/<image>.jpg, or the same without the class",
         annotation="none",
+        boxes=False,
     ),
 )

@@ -34,6 +34,7 @@ class DatasetInfo:
         videos: (store, split) to the same data as segmented videos, all objects of a video at once; None for datasets
             that are none. See :func:`trackdata.datasets.open_videos`.
         alias: another name of a split of a dataset that is listed anyway.
+        boxes: whether its videos have boxes of a target, so that trackers can be evaluated on them.
     """
 
     name: str
@@ -48,6 +49,7 @@ class DatasetInfo:
     challenges: Mapping[str, str] = field(default_factory=dict)
     videos: Callable[[Store, str | None], VideoList] | None = None
     alias: bool = False
+    boxes: bool = True
 
 
 def check_split(info_title: str, split: str | None, splits: tuple[str, ...]) -> None:

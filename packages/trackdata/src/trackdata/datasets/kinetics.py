@@ -217,5 +217,6 @@ DATASETS = (
         open=Kinetics,
         layout="<class>/<video>.mp4 or <class>/<video>/*.jpg, or the same without the class",
         annotation="none",
+        boxes=False,
     ),
 )
