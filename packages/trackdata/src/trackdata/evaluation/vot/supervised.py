@@ -4,7 +4,7 @@ A fragment is the part of a run from a start to the failure that ends it, or to 
 performance evaluation methodology for single-target trackers", TPAMI 2016; numbers as in the Python toolkit:
 
 - accuracy of a sequence: mean overlap of tracked frames, without ``burn_in`` frames from every start on; frames without
-  a target count, with overlap 0;
+  a target count, with overlap 0; a sequence of which nothing is left has accuracy 0;
 - the dataset's accuracy and number of failures weigh sequences by their length; robustness is
   ``exp(-S failures / mean length)``;
 - expected average overlap of length l: mean over all fragments of the mean overlap of frames 1 to l after the start.
@@ -39,7 +39,7 @@ class Fragment:
 
 @dataclass(frozen=True)
 class SupervisedRun:
-    """Measures of one run over one sequence; accuracy is NaN when no frame counts."""
+    """Measures of one run over one sequence."""
 
     accuracy: float
     failures: int
@@ -66,7 +66,7 @@ def measure_run(trajectory: Trajectory, truth: VotTruth, rules: Supervised) -> S
         failures = np.flatnonzero(failed[start:])
         end = start + failures[0] if len(failures) else len(regions)
         fragments.append(Fragment(overlaps[start:end], bool(len(failures))))
-    accuracy = float(overlaps[counts].mean()) if counts.any() else math.nan
+    accuracy = float(overlaps[counts].mean()) if counts.any() else 0.0
     return SupervisedRun(accuracy, int(failed.sum()), tuple(fragments), int(counts.sum()))
 
 
@@ -115,7 +115,6 @@ def score_supervised(
             continue
         runs = [measure_run(trajectory, truth, rules) for trajectory in results[truth.name]]
         fragments += [fragment for run in runs for fragment in run.fragments]
-        measured = [run.accuracy for run in runs if not math.isnan(run.accuracy)]
         rows.append(
             SequenceScores(
                 name=truth.name,
@@ -124,7 +123,7 @@ def score_supervised(
                 absent=int(truth.empty.sum()),
                 unannotated=0,
                 values={
-                    "A": float(np.mean(measured)) if measured else math.nan,
+                    "A": float(np.mean([run.accuracy for run in runs])),
                     "failures": float(np.mean([run.failures for run in runs])),
                 },
                 curves={},
