@@ -327,6 +327,13 @@ def test_names():
         steps(0)
 
 
+def test_conventions_of_datasets_exist():
+    from trackdata.datasets import list_datasets
+
+    for info in list_datasets():
+        assert convention(info.convention).name.startswith(info.convention)
+
+
 def _kept_inside(box) -> list[float]:
     x, y = min(max(box[0], 0), 320), min(max(box[1], 0), 240)
     return [x, y, min(max(box[2], 0), 320 - x), min(max(box[3], 0), 240 - y)]
