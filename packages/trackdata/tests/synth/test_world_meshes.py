@@ -45,7 +45,7 @@ SOLIDS = {
     "ellipsoid": (ellipsoid(1, 2, 3, 48, 32), 8 * np.pi),
     "turned": (lathe(CUP, 64), turned(CUP)),
     "flattened": (lathe(CUP, 64, flat=0.5), turned(CUP) / 2),
-    "capsule": (capsule(2.0, 0.5, 0.5, 64), np.pi * 0.25 * 2.0 + 0.39),  # a cylinder and two blunt ends
+    "capsule": (capsule(2.0, 0.5, 0.5, 64), np.pi * 0.25 * (2.0 + 2 * 0.375 / 3)),  # a cylinder and two cones
     "slab": (slab(STAR, 0.5), 0.5 * area(STAR)),
 }
 

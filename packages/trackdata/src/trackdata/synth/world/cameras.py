@@ -112,8 +112,12 @@ def turn(yaw: float, pitch: float = 0.0, roll: float = 0.0) -> np.ndarray:
 
     An object that faces z faces the direction ``yaw`` of a camera's yaw afterwards.
     """
-    (cy, sy), (cp, sp), (cr, sr) = ((math.cos(angle), math.sin(angle)) for angle in (yaw, pitch, roll))
-    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
-    about_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
-    return about_y @ about_x @ about_z
+    cy, cp, cr = math.cos(yaw), math.cos(pitch), math.cos(roll)
+    sy, sp, sr = math.sin(yaw), math.sin(pitch), math.sin(roll)
+    return np.array(
+        [
+            [cy * cr + sy * sp * sr, sy * sp * cr - cy * sr, sy * cp],
+            [cp * sr, cp * cr, -sp],
+            [cy * sp * sr - sy * cr, sy * sr + cy * sp * cr, cy * cp],
+        ]
+    )

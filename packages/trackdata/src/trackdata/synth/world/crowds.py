@@ -185,8 +185,10 @@ def _occluder(rng: np.random.Generator, config: SynthConfig, scene: World, shot:
     place = target.path.at(time, scene.steady)
     share = float(rng.uniform(0.45, 0.85))
     spot = view.position + share * (place - view.position)
-    stands = bool(shot.setting.props) and rng.uniform() < 0.6
-    pool = shot.setting.props if stands else (*shot.setting.standing, *shot.setting.flying)
+    stands = bool(shot.setting.props) and not shot.flies and rng.uniform() < 0.6
+    pool = (*shot.setting.standing, *shot.setting.flying)
+    if stands or shot.flies:
+        pool = shot.setting.props if stands else shot.setting.flying or pool
     cover = cast(rng, str(rng.choice(pool)), config, still=stands)
     wanted = float(rng.uniform(1.3, 2.4) if hides else np.exp(rng.uniform(-0.9, 0.5))) * target.size * share
     cover = _scaled(cover, wanted / cover.size)

@@ -21,6 +21,8 @@ from trackdata.synth.world.skins import Skin
 from trackdata.synth.world.surfaces import Surfaces
 from trackdata.synth.world.worlds import Posed, World, motions, posed
 
+_STILL = 1.5  # pixels of motion during the exposure that leave an object sharp
+
 Places = tuple[np.ndarray, np.ndarray]  # rows and columns
 
 
@@ -31,7 +33,7 @@ class Renderer:
         self.world = world
         self._surfaces = Surfaces(world.place.surfaces)
         self._sky = PaintedSky(world.place.sky)
-        self._developer = Developer(world.film, world.size, world.seed)
+        self._developer = Developer(world.film, world.size, world.seed, haze=(1 - world.light.contrast) * 128)
         self._skins: dict[int, Skin] = {}
         self._group: tuple[int, list[np.ndarray]] = (-1, [])
         self._sun = np.array(world.place.sun) / np.linalg.norm(world.place.sun)
@@ -54,18 +56,16 @@ class Renderer:
         return self._group[1][index % GROUP].copy()
 
     def _recorded(self, index: int) -> np.ndarray:
-        image = self._rendered(index)
-        image *= self._gain
-        return self._developer.develop(image, index)
+        return self._developer.develop(self._rendered(index, self._gain), index)
 
     @cached_property
-    def _gain(self) -> np.float32:
+    def _gain(self) -> float:
         """What the camera's automatic exposure makes of the first frame."""
         mean = float(self._rendered(0)[::4, ::4].mean())
-        return np.float32(np.clip(self.world.film.exposure / max(mean, 1.0), 0.4, 3.0))
+        return float(np.clip(self.world.film.exposure / max(mean, 1.0), 0.4, 3.0))
 
-    def _rendered(self, index: int) -> np.ndarray:
-        """Frame ``index`` as it comes through the lens: float32 ``(H, W, 3)``."""
+    def _rendered(self, index: int, gain: float = 1.0) -> np.ndarray:
+        """Frame ``index`` as it comes through the lens, ``gain`` times as bright: float32 ``(H, W, 3)``."""
         world = self.world
         order = posed(world, index)
         image, ground = self._backdrop(index)
@@ -75,21 +75,23 @@ class Renderer:
         view = world.view(index)
         for one in order:
             self._draw(image, one, moved.get(one.number, np.zeros(2)), view)
-        image *= illumination(world.light, world.size, index)
-        image += np.float32((1 - world.light.contrast) * 128)
-        return image
+        return cv2.multiply(image, illumination(world.light, world.size, index), dst=image, scale=gain)
 
     def _backdrop(self, index: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Sky and surfaces, blurred by the camera's motion, and where the ground shows, ``(H, W)`` bool."""
         world, view = self.world, self.world.view(index)
-        image, owner, closeness = self._surfaces.draw(view, world.size)
+        painted, owner, closeness = self._surfaces.draw(view, world.size)
+        image = painted.astype(np.float32)
         if np.isfinite(world.place.fog):
             image -= self._sky.horizon
             image *= np.exp(np.float32(-1 / world.place.fog) / closeness)[..., None]
             image += self._sky.horizon
         open_sky = owner < 0
-        if open_sky.any():
-            cv2.copyTo(self._sky.draw(view, world.size), open_sky.view(np.uint8), image)
+        rows = np.flatnonzero(open_sky.any(axis=1))
+        if len(rows):
+            band = slice(int(rows[0]), int(rows[-1]) + 1)
+            sky = self._sky.draw(view, (world.size[0], band.stop - band.start), band.start)
+            cv2.copyTo(sky.astype(np.float32), open_sky[band].view(np.uint8), image[band])
         if world.film.backdrop > 0.3:
             cv2.GaussianBlur(image, (0, 0), world.film.backdrop, dst=image)
         kernel = motion_kernel(world.drift(index) * world.film.shutter)
@@ -98,7 +100,7 @@ class Renderer:
         return image, (owner == 0 if world.place.surfaces else None)
 
     def _draw(self, image: np.ndarray, one: Posed, moved: np.ndarray, view: View) -> None:
-        kernel = motion_kernel(moved)
+        kernel = motion_kernel(moved) if np.hypot(*moved) > _STILL else None
         padding = 1 if kernel is None else 1 + len(kernel) // 2
         width, height = self.world.size
         raster = one.raster((-padding, -padding, width + padding, height + padding), padding)

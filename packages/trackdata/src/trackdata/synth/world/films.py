@@ -64,9 +64,16 @@ class Film:
 
 
 class Developer:
-    """Turns rendered pictures of one sequence into recorded ones."""
+    """Turns rendered pictures of one sequence into recorded ones.
 
-    def __init__(self, film: Film, size: tuple[int, int], seed: int) -> None:
+    Args:
+        film: how it is recorded.
+        size: width and height in pixels.
+        seed: of the noise.
+        haze: grey levels added everywhere, for want of contrast.
+    """
+
+    def __init__(self, film: Film, size: tuple[int, int], seed: int, haze: float = 0.0) -> None:
         self.film, self._size, self._seed = film, size, seed
         width, height = size
         rng = np.random.default_rng(seed)
@@ -75,7 +82,8 @@ class Developer:
         y = (np.arange(height, dtype=np.float32) - height / 2) / max(size)
         self._corners = 1 - np.float32(2 * film.vignette) * (x[None, :] ** 2 + y[:, None] ** 2)
         grey = np.tile([0.299, 0.587, 0.114], (3, 1))
-        self._mixing = (1 - film.saturation) * grey + film.saturation * np.eye(3)
+        mixing = (1 - film.saturation) * grey + film.saturation * np.eye(3)
+        self._mixing = np.column_stack([mixing, np.full(3, haze)])
         levels = np.linspace(0, 1, 256) ** film.gamma
         self._tones = np.clip(levels * 255, 0, 255).astype(np.uint8)
 
@@ -89,8 +97,7 @@ class Developer:
             image *= self._corners[..., None]
         if film.banding[0]:
             image *= self._bands(index)
-        if film.saturation != 1:
-            image = cv2.transform(image, self._mixing)
+        image = cv2.transform(image, self._mixing)
         if film.noise[0]:
             image += self._grain(image, index)
         if film.reduction > 1:
@@ -118,7 +125,11 @@ class Developer:
             grain = grain[..., :1]
         if not bright:
             return grain * np.float32(flat)
-        return grain * (np.float32(flat) + np.float32(bright / 255) * np.maximum(image, 0))
+        strength = np.maximum(image, 0)
+        strength *= np.float32(bright / 255)
+        strength += np.float32(flat)
+        strength *= grain
+        return strength
 
     def _enlarged(self, image: np.ndarray) -> np.ndarray:
         width, height = self._size

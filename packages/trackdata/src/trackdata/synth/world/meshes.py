@@ -138,11 +138,10 @@ def lathe(profile: np.ndarray, sides: int = 8, material: int = 0, flat: float = 
 
 def capsule(length: float, top: float, bottom: float, sides: int = 6, material: int = 0, flat: float = 1.0) -> Mesh:
     """A limb from the origin down to y = -``length`` with round ends; ``top`` and ``bottom`` are its radii."""
-    profile = [(0.0, 0.9 * top), (0.75 * top, 0.55 * top), (top, 0.0)]
-    profile += [(bottom, -length), (0.75 * bottom, -length - 0.55 * bottom), (0.0, -length - 0.9 * bottom)]
+    profile = [(0.0, 0.75 * top), (top, 0.0), (bottom, -length), (0.0, -length - 0.75 * bottom)]
     limb = lathe(np.array(profile), sides, material, flat)
-    limb.bias[: 2 * sides] = -top
-    limb.bias[-2 * sides :] = -bottom
+    limb.bias[:sides] = -top
+    limb.bias[-sides:] = -bottom
     return limb
 
 

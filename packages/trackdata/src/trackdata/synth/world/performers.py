@@ -61,9 +61,16 @@ class Performer:
         return turn(yaw, pitch, roll), position
 
     @cached_property
+    def middle(self) -> np.ndarray:
+        """``(3,)`` middle of the body's bounds at the start, in its own coordinates."""
+        points = self.body.points(0.0)
+        return (points.min(axis=0) + points.max(axis=0)) / 2
+
+    @cached_property
     def reach(self) -> float:
-        """Metres from the position within which the body stays, about."""
-        return 1.4 * self.scale * float(np.sqrt((self.body.points(0.0) ** 2).sum(axis=1).max()))
+        """Metres from the middle within which the body stays, about."""
+        points = self.body.points(0.0) - self.middle
+        return 1.5 * self.scale * float(np.sqrt((points**2).sum(axis=1).max()))
 
     def points(self, time: float, matrix: np.ndarray, position: np.ndarray) -> np.ndarray:
         """``(V, 3)`` points in the world, metres, of the body at the given place."""

@@ -40,18 +40,17 @@ class PaintedPlan:
         for _ in range(_LEVELS - 1):
             self._levels.append(cv2.resize(self._levels[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
 
-    def look(self, x: np.ndarray, y: np.ndarray, pixel: np.ndarray) -> np.ndarray:
+    def look(self, x: np.ndarray, y: np.ndarray, pixel: float) -> np.ndarray:
         """The map at positions in metres: uint8 ``(h, W, 4)``, colour factors times 128, the second material's share.
 
         Args:
-            pixel: metres that a pixel spans; the median decides how fine the map is.
+            pixel: metres that a pixel spans, about; decides how fine the map is.
         """
-        middle = float(np.median(pixel[:, :: max(1, pixel.shape[1] // 16)])) * _SIDE / self.extent
-        picture = self._levels[int(np.clip(np.log2(max(middle, 1e-3)), 0, _LEVELS - 1))]
+        picture = self._levels[int(np.clip(np.log2(max(pixel * _SIDE / self.extent, 1e-3)), 0, _LEVELS - 1))]
         scale = np.float32(len(picture) / self.extent)
         # OpenCV wraps positions at the picture's edges, as long as they fit its integers
         limit = np.float32(30 * len(picture))
-        maps = (np.clip(part * scale - np.float32(0.5), -limit, limit) for part in (x, y))
+        maps = (np.clip(part * scale, -limit, limit) for part in (x, y))
         return cv2.remap(picture, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
 
 

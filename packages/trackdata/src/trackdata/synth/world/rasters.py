@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -56,14 +57,16 @@ def rasterise(
     across, along = corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1]
     area = across[:, 0] * along[:, 1] - across[:, 1] * along[:, 0]  # twice the signed area; y points down
     turned = np.abs(area) > 0.02 if mesh.open else area > 0.02
+    bounds = pixels
     if depth.min() <= NEAR:
         turned &= depth[mesh.faces].min(axis=1) > NEAR
+        bounds = pixels[depth > NEAR]
     shown = np.flatnonzero(turned)
     if not len(shown):
         return None
-    seen = corners[shown].reshape(-1, 2)
-    low = np.maximum(np.floor(seen.min(axis=0)).astype(int), limits[:2]) - padding
-    high = np.minimum(np.ceil(seen.max(axis=0)).astype(int), limits[2:]) + padding
+    x, y = bounds[:, 0], bounds[:, 1]
+    low = np.maximum((math.floor(x.min()), math.floor(y.min())), limits[:2]) - padding
+    high = np.minimum((math.ceil(x.max()), math.ceil(y.max())), limits[2:]) + padding
     if (low + 2 * padding >= high).any():
         return None
     distance = depth[mesh.faces[shown]] @ _QUARTER - mesh.bias[shown]

@@ -42,12 +42,12 @@ class PaintedSky:
         self._picture = np.hstack([picture, picture])  # so that no direction in view crosses its edge
         self.horizon = picture[_HEIGHT // 2 - 8 : _HEIGHT // 2].mean(axis=(0, 1)).astype(np.float32)
 
-    def draw(self, view: View, size: tuple[int, int]) -> np.ndarray:
-        """The sky in every pixel of an image of ``size`` (width, height): RGB float32 ``(H, W, 3)``."""
+    def draw(self, view: View, size: tuple[int, int], top: int = 0) -> np.ndarray:
+        """The sky in ``size`` (width, height) pixels from the row ``top`` of the image on: RGB uint8 ``(H, W, 3)``."""
         width, height = size
         columns, rows = -(-width // _STEP) + 1, -(-height // _STEP) + 1
         x = (np.arange(columns) * _STEP - view.center[0]) / view.focal
-        y = (np.arange(rows) * _STEP - view.center[1]) / view.focal
+        y = (np.arange(rows) * _STEP + top - view.center[1]) / view.focal
         rays = np.stack(np.broadcast_arrays(x[None, :], y[:, None], 1.0), axis=-1) @ view.axes
         heading = np.arctan2(view.axes[2, 0], view.axes[2, 2])
         # relative to the view's heading, so that directions do not jump within the image
@@ -62,8 +62,7 @@ class PaintedSky:
         maps = [
             cv2.warpAffine(part, grid, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP) for part in (map_x, map_y)
         ]
-        found = cv2.remap(self._picture, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return found.astype(np.float32)
+        return cv2.remap(self._picture, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _paint(sky: Sky) -> np.ndarray:
@@ -156,7 +155,7 @@ def _fill_below(
     rng: np.random.Generator,
     lit: bool = False,
 ) -> None:
-    """Paint what is below ``profile`` (heights from 1 up to -1 down, one per column) and not far below the horizon."""
+    """Paint what is below ``profile``: heights from 1 (up) to -1 (down), one per column."""
     band = slice(int(_HEIGHT * (0.5 - profile.max() / 2)), int(0.6 * _HEIGHT))
     height = np.linspace(1, -1, _HEIGHT, dtype=np.float32)[band, None]
     inside = (height < profile[None].astype(np.float32))[..., None]
@@ -167,6 +166,9 @@ def _fill_below(
         windows = rng.uniform(0.85, 1.15, (-(-len(height) // 3), _WIDTH // 2)).repeat(3, axis=0).repeat(2, axis=1)
         tone *= windows[: len(height), :, None].astype(np.float32)
     np.copyto(picture[band], tone, where=inside)
+    # further down, the land goes on in softer shades
+    land = cv2.resize(noises.fractal(rng, _HEIGHT // 8, 6, octaves=3), (_WIDTH, _HEIGHT - band.stop))[..., None]
+    picture[band.stop :] = tone[-1].mean(axis=0) * (0.75 + 0.5 * land)
 
 
 _SKYLINE = {"none": _no_skyline, "hills": _hills, "trees": _trees, "city": _city}

@@ -56,7 +56,7 @@ class Surfaces:
         """What ``view`` sees of the surfaces in an image of ``size`` (width, height).
 
         Returns:
-            RGB float32 ``(H, W, 3)``, arbitrary where there is no surface; which surface shows, int8 ``(H, W)`` with -1
+            RGB uint8 ``(H, W, 3)``, arbitrary where there is no surface; which surface shows, int8 ``(H, W)`` with -1
             for none; and 1 over its depth in metres, float32 ``(H, W)``.
         """
         width, height = size
@@ -67,7 +67,7 @@ class Surfaces:
             field = _affine(view, np.asarray(surface.normal) / gap, size)
             owner[field > closeness] = number
             np.maximum(closeness, field, out=closeness)
-        color = np.zeros((height, width, 3), np.float32)
+        color = np.zeros((height, width, 3), np.uint8)
         for number, surface in enumerate(self.surfaces):
             rows = np.flatnonzero((owner == number).any(axis=1))
             if len(rows):
@@ -79,38 +79,40 @@ class Surfaces:
     def _paint(
         self, number: int, surface: Surface, view: View, size: tuple[int, int], band: slice, closeness: np.ndarray
     ) -> np.ndarray:
-        """Colour of the rows ``band`` as if all their pixels showed the surface: float32 ``(h, W, 3)``."""
+        """Colour of the rows ``band`` as if all their pixels showed the surface: uint8 ``(h, W, 3)``."""
         depth = 1 / closeness
         across, along = np.asarray(surface.across), np.asarray(surface.along)
-        x = _affine(view, across, size, band) * depth + np.float32(view.position @ across)
-        y = _affine(view, along, size, band) * depth + np.float32(view.position @ along)
-        level = self._level(surface, view, size, band, depth)
-        material = self._first[number]
-        plan = self._plans[number]
-        if plan is not None:
-            stain = plan.look(x, y, depth / view.focal)
-            material = material + (stain[..., 3] > 127)
-        side = _LEVEL_SIDES.take(level)
-        map_x = _wrapped(x, surface.tile) * side + (material * (side + 2 * _PAD) + np.float32(_PAD - 0.5))
-        map_y = _wrapped(y, surface.tile) * side + self._rows.take(level)
-        color = cv2.remap(self._atlas, map_x.astype(np.float32), map_y, cv2.INTER_LINEAR).astype(np.float32)
-        if plan is not None:
-            cv2.multiply(color, stain[..., :3].astype(np.float32), dst=color, scale=1 / 128)
+        x, y = _affine(view, across, size, band), _affine(view, along, size, band)
+        for part, axis in ((x, across), (y, along)):
+            part *= depth
+            part += np.float32(view.position @ axis)
+        side, row = self._level(surface, view, size, band, depth)
+        stain = None
+        if self._plans[number] is not None:
+            stain = self._plans[number].look(x, y, float(np.median(depth[::8, ::8])) / view.focal)
+        for part in (x, y):
+            part *= np.float32(1 / surface.tile)
+            part -= np.floor(part)
+            part *= side
+        x += np.float32(self._first[number]) * (side + np.float32(2 * _PAD)) + np.float32(_PAD - 0.5)
+        if stain is not None:
+            x += (stain[..., 3] > 127) * (side + np.float32(2 * _PAD))
+        y += row
+        color = cv2.remap(self._atlas, x, y, cv2.INTER_LINEAR)
+        if stain is not None:
+            cv2.multiply(color, cv2.cvtColor(stain, cv2.COLOR_BGRA2BGR), dst=color, scale=1 / 128)
         return color
 
-    def _level(self, surface: Surface, view: View, size: tuple[int, int], band: slice, depth: np.ndarray) -> np.ndarray:
-        """Which size of the tiles fits the pixels, int8 of the shape of ``depth``; worked out on a coarse grid."""
+    def _level(
+        self, surface: Surface, view: View, size: tuple[int, int], band: slice, depth: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Side of the tiles that fit, and their first row in the atlas, float32 in the shape of ``depth``."""
         facing = np.abs(_affine(view, np.asarray(surface.normal), size, band)[::_COARSE, ::_COARSE]) + np.float32(1e-3)
         # texels a pixel spans: more with distance and at a grazing angle
         span = np.float32(_SIDE / surface.tile / view.focal) * depth[::_COARSE, ::_COARSE] / np.sqrt(facing)
         level = np.clip(np.log2(np.maximum(span, 1e-3)) + 0.5, 0, _LEVELS - 1).astype(np.int8)
-        return level.repeat(_COARSE, axis=0)[: len(depth)].repeat(_COARSE, axis=1)[:, : size[0]]
-
-
-def _wrapped(position: np.ndarray, tile: float) -> np.ndarray:
-    """Position within a tile, [0, 1]."""
-    turns = position * np.float32(1 / tile)
-    return turns - np.floor(turns)
+        level = level.repeat(_COARSE, axis=0)[: len(depth)].repeat(_COARSE, axis=1)[:, : size[0]]
+        return _LEVEL_SIDES.take(level), self._rows.take(level)
 
 
 def _affine(view: View, direction: np.ndarray, size: tuple[int, int], band: slice = slice(None)) -> np.ndarray:

@@ -5,7 +5,8 @@ A world holds no pixels: annotations need only its geometry, and frames are rend
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
@@ -19,6 +20,7 @@ from trackdata.synth.world.rasters import Raster, rasterise
 from trackdata.synth.world.skies import Sky
 from trackdata.synth.world.surfaces import Surface
 
+_KEPT = 256  # moments
 _OUTSIDE = 0.75  # how far beyond the image objects are drawn when their whole size matters, in sides of the image
 
 
@@ -67,6 +69,7 @@ class World:
     light: Light
     film: Film
     seed: int
+    _spots: dict[float, list[Spot]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -90,59 +93,95 @@ class World:
 
 
 @dataclass(frozen=True, eq=False)
-class Posed:
-    """A performer at one moment.
+class Spot:
+    """Where a performer is at one moment.
 
     Attributes:
         number: its position in the world's performers.
+        matrix, position: rotation ``(3, 3)`` and place ``(3,)`` of the body.
+        distance: depth of its middle in metres, which decides what covers what.
+        low, high: pixel positions ``(2,)`` between which it lies, about; infinite beside the camera.
+    """
+
+    number: int
+    performer: Performer
+    matrix: np.ndarray
+    position: np.ndarray
+    distance: float
+    low: np.ndarray
+    high: np.ndarray
+
+    def meets(self, low: np.ndarray, high: np.ndarray) -> bool:
+        """Whether it may have pixels between the corners ``low`` and ``high``."""
+        return bool((self.low < high).all() and (low < self.high).all())
+
+
+@dataclass(frozen=True, eq=False)
+class Posed:
+    """A performer's points at one moment.
+
+    Attributes:
+        number, distance: as of its spot.
         points: ``(V, 3)`` in the world, metres.
         pixels, depth: ``(V, 2)`` and ``(V,)`` in the image.
     """
 
     number: int
     performer: Performer
+    distance: float
     points: np.ndarray
     pixels: np.ndarray
     depth: np.ndarray
-
-    @property
-    def distance(self) -> float:
-        """Depth of the middle, which decides what covers what."""
-        return float(self.depth.min() + self.depth.max()) / 2
-
-    @property
-    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Smallest and largest pixel position, ``(2,)`` each."""
-        return self.pixels.min(axis=0), self.pixels.max(axis=0)
 
     def raster(self, limits: tuple[int, int, int, int], padding: int = 1) -> Raster | None:
         """Its pixels within ``limits`` (left, top, right, bottom)."""
         return rasterise(self.performer.body.mesh, self.pixels, self.depth, limits, padding)
 
 
-def posed(world: World, time: float) -> list[Posed]:
-    """All performers of ``world`` in front of the camera at ``time``, far ones first."""
+def spots(world: World, time: float) -> list[Spot]:
+    """Where all performers of ``world`` are that are not behind the camera at ``time``, far ones first.
+
+    The latest are kept with the world: annotating and rendering ask for the same.
+    """
+    if time not in world._spots:
+        if len(world._spots) >= _KEPT:
+            world._spots.clear()
+        world._spots[time] = _find_spots(world, time)
+    return world._spots[time]
+
+
+def _find_spots(world: World, time: float) -> list[Spot]:
     view, steady = world.view(time), cache(world.steady)
     found = []
     for number, performer in enumerate(world.performers):
         matrix, position = performer.place(time, steady)
-        if number not in world.annotated and not _may_show(view, position, performer.reach, world.size):
+        middle = position + performer.scale * matrix @ performer.middle
+        right, down, ahead = view.axes @ (middle - view.position)
+        if ahead < -performer.reach:
             continue
-        points = performer.points(time, matrix, position)
-        pixels, depth = view.project(points)
-        if depth.max() > NEAR:
-            found.append(Posed(number, performer, points, pixels, depth))
-    return sorted(found, key=lambda one: -one.distance)
+        low, high = np.full(2, -np.inf), np.full(2, np.inf)
+        if ahead > 1.2 * performer.reach:
+            center = view.center + np.array([right, down]) * (view.focal / ahead)
+            spread = performer.reach * view.focal / (ahead - performer.reach)
+            low, high = center - spread, center + spread
+        found.append(Spot(number, performer, matrix, position, float(ahead), low, high))
+    return sorted(found, key=lambda spot: -spot.distance)
 
 
-def _may_show(view: View, position: np.ndarray, reach: float, size: tuple[int, int]) -> bool:
-    """Whether something within ``reach`` metres of ``position`` can be in an image of ``size``."""
-    right, down, ahead = view.axes @ (position - view.position)
-    if ahead < reach:  # beside the camera, where rays spread too far to tell
-        return bool(ahead > -reach)
-    limit = reach * np.hypot(1, max(size) / view.focal) * view.focal / ahead
-    x, y = right * view.focal / ahead, down * view.focal / ahead
-    return bool(abs(x) - limit < size[0] and abs(y) - limit < size[1])
+def pose(spot: Spot, view: View, time: float) -> Posed | None:
+    """The points of the performer at ``spot``; None when all of them are behind the camera."""
+    points = spot.performer.points(time, spot.matrix, spot.position)
+    pixels, depth = view.project(points)
+    if depth.max() <= NEAR:
+        return None
+    return Posed(spot.number, spot.performer, spot.distance, points, pixels, depth)
+
+
+def posed(world: World, time: float) -> list[Posed]:
+    """All performers of ``world`` that may be in the image at ``time``, far ones first."""
+    view, corner = world.view(time), np.array(world.size)
+    found = (pose(spot, view, time) for spot in spots(world, time) if spot.meets(np.zeros(2), corner))
+    return [one for one in found if one is not None]
 
 
 def motions(world: World, time: float, exposure: float) -> dict[int, np.ndarray]:
@@ -159,35 +198,45 @@ def motions(world: World, time: float, exposure: float) -> dict[int, np.ndarray]
 
 def object_masks(world: World, time: float) -> tuple[ObjectMasks, ...]:
     """The pixels of the annotated objects of ``world`` at ``time``, the target first."""
-    order = posed(world, time)
-    return tuple(_masks(world, order, number) for number in world.annotated)
+    view, order = world.view(time), spots(world, time)
+    drawn = cache(lambda rank: _drawn(world, view, order[rank], time))
+    return tuple(_masks(world, view, order, number, time, drawn) for number in world.annotated)
 
 
-def _masks(world: World, order: list[Posed], number: int) -> ObjectMasks:
+def _drawn(world: World, view: View, spot: Spot, time: float) -> np.ndarray:
+    """``(H, W)`` bool: the pixels of the performer at ``spot`` in the image."""
+    width, height = world.size
+    mask = np.zeros((height, width), bool)
+    one = pose(spot, view, time)
+    raster = one.raster((0, 0, width, height)) if one is not None else None
+    if raster is not None:
+        _paste(mask, raster)
+    return mask
+
+
+def _masks(
+    world: World, view: View, order: list[Spot], number: int, time: float, drawn: Callable[[int], np.ndarray]
+) -> ObjectMasks:
     width, height = world.size
     amodal = np.zeros((height, width), bool)
-    rank = next((rank for rank, one in enumerate(order) if one.number == number), None)
-    if rank is None:  # behind the camera
-        return ObjectMasks(amodal, amodal, 0)
+    rank = next((rank for rank, spot in enumerate(order) if spot.number == number), None)
+    one = None if rank is None else pose(order[rank], view, time)
     beyond = (round(_OUTSIDE * width), round(_OUTSIDE * height))
-    whole = order[rank].raster((-beyond[0], -beyond[1], width + beyond[0], height + beyond[1]))
-    if whole is None:
+    limits = (-beyond[0], -beyond[1], width + beyond[0], height + beyond[1])
+    whole = None if one is None else one.raster(limits)
+    if whole is None:  # behind the camera, or far off the image
         return ObjectMasks(amodal, amodal, 0)
     _paste(amodal, whole)
     world.film.crop(amodal)
     visible = amodal.copy()
-    low, high = order[rank].bounds
-    for other in order[rank + 1 :]:
-        other_low, other_high = other.bounds
-        if (other_low < high).all() and (low < other_high).all():
-            cover = other.raster((0, 0, width, height))
-            if cover is not None:
-                hidden = np.zeros((height, width), bool)
-                _paste(hidden, cover)
-                visible &= ~hidden
-    printed = world.film.overlay(world.size)
-    if printed is not None:
-        visible &= printed[1] == 0
+    if amodal.any():
+        low, high = one.pixels.min(axis=0), one.pixels.max(axis=0)
+        for other in range(rank + 1, len(order)):
+            if order[other].meets(low, high):
+                visible &= ~drawn(other)
+        printed = world.film.overlay(world.size)
+        if printed is not None:
+            visible &= printed[1] == 0
     return ObjectMasks(amodal, visible, int(np.count_nonzero(whole.solid)))
 
 
