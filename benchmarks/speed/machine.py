@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tyro
 
@@ -75,8 +76,8 @@ def measure_machine(device: str = "cpu", repeats: int = 15) -> Machine:
     import torch
 
     rates = {}
-    side = 2048 if device == "cpu" else 8192
     for dtype in (torch.float32, torch.bfloat16):
+        side = _side(device, dtype)
         left, right = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
         with torch.inference_mode():
             seconds = median_seconds(lambda a=left, b=right: a @ b, repeats, finish=waiting(device))
@@ -91,6 +92,17 @@ def measure_machine(device: str = "cpu", repeats: int = 15) -> Machine:
         fp32=rates[torch.float32],
         bf16=rates[torch.bfloat16],
     )
+
+
+def _side(device: str, dtype: Any) -> int:
+    """Side of the matrices to multiply: small ones where the processor has no instructions for the type."""
+    import torch
+
+    if device != "cpu":
+        return 8192
+    small = torch.randn(256, 256).to(dtype)
+    expected = (2048 / 256) ** 3 * median_seconds(lambda: small @ small, repeats=3)
+    return 2048 if expected < 2 else 512
 
 
 def _processor() -> str:

@@ -283,7 +283,7 @@ class Trainer:
         self._sums, self._summed, self._closed_epochs = {}, 0, epoch
         self._gather_faults()
         faults = f"; faults so far: {dict(self._faults)}" if self._faults else ""
-        self._reporter.say(f"epoch {epoch}/{config.epochs} done: {listed(self._train)}{faults}")
+        self._reporter.say(f"epoch {epoch}/{config.epochs} done: {listed(means)}{faults}")
         if improved:
             self._save_weights()
         if improved or epoch == config.epochs or not config.save_every or self._step % config.save_every == 0:
