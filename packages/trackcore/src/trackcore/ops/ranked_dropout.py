@@ -16,15 +16,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import torch
 from torch import Tensor
+
+from trackcore.ops.selection import kth_largest
 
 EPSILON = 1e-6  # published: added to every score, so that no pair is impossible
 
 # Logits formed at once. On the CPU they stay in the cache; elsewhere the bound only keeps memory small.
 _BLOCK = {"cpu": 1 << 21}
 _BLOCK_ELSEWHERE = 1 << 26
+
+# Least attention that a query must keep for its rest to be scaled up; float32 numbers end eight digits below.
+_LEAST = 1e-30
 
 
 def sampling_weights(logits: Tensor) -> Tensor:
@@ -42,21 +46,19 @@ def sampling_weights(logits: Tensor) -> Tensor:
     Raises:
         ValueError: the logits are not square, or L is odd.
     """
-    rows, tokens, keys = logits.shape
+    _, tokens, keys = logits.shape
     if tokens != keys or tokens % 2:
         raise ValueError(f"logits of two frames are (rows, L, L) with an even L, got {tuple(logits.shape)}")
-    precision = torch.promote_types(logits.dtype, torch.float32)
-    grid = _by_frame(logits.softmax(-1, dtype=precision))
-    temporal = torch.stack([grid[:, 0, :, 1].amax(-1), grid[:, 1, :, 0].amax(-1)], 1) + EPSILON
-    spatial = _within_frames(grid) + EPSILON
-    _own(spatial).zero_()
-    return spatial.mul_((temporal / spatial.sum(-1)).unsqueeze(-1)).reshape(rows, tokens, tokens // 2)
+    return _weights(logits.softmax(-1, dtype=_precise(logits.dtype)))
 
 
 def draw_clocks(rows: int, tokens: int, device: torch.device, generator: torch.Generator | None = None) -> Tensor:
-    """Exp(1) variables ``(rows, L, n)`` in float32, with the 24 bits of a float32 uniform variable."""
-    # Tensor.exponential_ takes five times as long on the CPU.
-    return torch.rand(rows, tokens, tokens // 2, device=device, generator=generator).log_().neg_()
+    """Exp(1) variables ``(rows, L, n)`` in float32, minus the logarithms of multiples of 2^-23."""
+    words = torch.empty(rows, tokens * tokens // 4, dtype=torch.int64, device=device).random_(generator=generator)
+    # The low bits of both halves of a word, as the mantissa of a number in [1, 2). On the CPU torch.rand takes half as
+    # long again, and exponential_ many times as long.
+    uniform = words.view(torch.int32).bitwise_and_(0x7FFFFF).bitwise_or_(0x3F800000).view(torch.float32).sub_(1)
+    return uniform.log_().neg_().view(rows, tokens, tokens // 2)
 
 
 def drop_pairs(
@@ -79,14 +81,13 @@ def drop_pairs(
     """
     rows, tokens, _ = logits.shape
     check_count(count, tokens)
-    scores = sampling_weights(logits.detach())
+    shape = (rows, tokens, tokens // 2)
     if clocks is None:
-        clocks = draw_clocks(rows, tokens, logits.device, generator)
-    elif clocks.numel() != scores.numel() or len(clocks) != rows:
-        raise ValueError(f"logits {tuple(logits.shape)} need clocks {tuple(scores.shape)}, got {tuple(clocks.shape)}")
-    scores.div_(clocks.view_as(scores))
-    _own(scores.view(rows, 2, tokens // 2, tokens // 2)).fill_(-1)  # below all others, even those of an infinite clock
-    return _largest(scores.view(rows, -1), count).view_as(scores)
+        weights = sampling_weights(logits.detach())
+        return _rank(weights, draw_clocks(rows, tokens, logits.device, generator), count)
+    if clocks.numel() != torch.Size(shape).numel() or len(clocks) != rows:
+        raise ValueError(f"logits {tuple(logits.shape)} need clocks {shape}, got {tuple(clocks.shape)}")
+    return _rank(sampling_weights(logits.detach()), clocks.view(shape), count)
 
 
 def hide_pairs(logits: Tensor, dropped: Tensor) -> Tensor:
@@ -101,6 +102,22 @@ def check_count(count: int, tokens: int) -> None:
     most = tokens * (tokens // 2 - 1)
     if not 0 <= count <= most:
         raise ValueError(f"of the pairs of {tokens} tokens between 0 and {most} can be dropped, got {count}")
+
+
+def _weights(attention: Tensor) -> Tensor:
+    """:func:`sampling_weights` of the softmax ``(rows, L, L)``."""
+    grid = _by_frame(attention)
+    temporal = torch.stack([grid[:, 0, :, 1].amax(-1), grid[:, 1, :, 0].amax(-1)], 1) + EPSILON
+    spatial = _within_frames(grid) + EPSILON
+    _own(spatial).zero_()
+    return spatial.mul_((temporal / spatial.sum(-1)).unsqueeze(-1)).flatten(1, 2)
+
+
+def _rank(weights: Tensor, clocks: Tensor, count: int) -> Tensor:
+    """Mask of the ``count`` pairs of largest weight over clock; overwrites the weights."""
+    scores = weights.div_(clocks)
+    _own(scores.unflatten(1, (2, -1))).fill_(-1)  # below all others, even those of an infinite clock
+    return _largest(scores.flatten(1), count).view_as(scores)
 
 
 def _by_frame(logits: Tensor) -> Tensor:
@@ -122,12 +139,9 @@ def _largest(scores: Tensor, count: int) -> Tensor:
     """Mask of the ``count`` largest scores ``(rows, N)`` of each row, of equal ones the first. No sorting."""
     if count == 0:
         return torch.zeros_like(scores, dtype=torch.bool)
-    place = scores.shape[1] - count
-    if scores.device.type == "cpu":  # several times faster than torch.kthvalue and torch.topk
-        least = torch.from_numpy(np.partition(scores.numpy(), place, axis=1)[:, place : place + 1].copy())
-    else:
-        least = scores.kthvalue(place + 1, dim=1, keepdim=True).values
-    chosen = scores >= least
+    least = kth_largest(scores, count)
+    # into numbers and then to bool, which takes a third of the time of bool at once on the CPU
+    chosen = torch.ge(scores, least, out=torch.empty_like(scores)).bool()
     if chosen.count_nonzero() == len(chosen) * count:
         return chosen
     above, equal = scores > least, scores == least
@@ -149,7 +163,7 @@ def ranked_dropout_attention(
     is the choice of pairs, one byte each. No gradient flows through the choice.
 
     The softmax and all that decides about pairs are computed in float32 for half-precision inputs, under autocast too;
-    so are the products on the CPU.
+    on the CPU so are the products.
 
     Args:
         queries, keys, values: ``(..., L, d)`` of L = 2n tokens; all leading dimensions are rows.
@@ -192,14 +206,18 @@ def _forward(
     output = torch.empty_like(values, memory_format=torch.contiguous_format)
     hidden = torch.empty(rows, tokens, tokens // 2, dtype=torch.bool, device=queries.device)
     with torch.autocast(queries.device.type, enabled=False):
-        for block in _blocks(queries):
+        for block, logits, attention in _blocks(queries):
             q, k, v = (_working(tensor[block]) for tensor in (queries, keys, values))
-            logits = _logits(q, k)
+            _attend(q, k, logits, attention)
             if dropped is None:
-                hidden[block] = drop_pairs(logits, count, None if clocks is None else clocks[block])
+                given = (
+                    draw_clocks(len(q), tokens, q.device) if clocks is None else clocks[block].view_as(hidden[block])
+                )
+                hidden[block] = _rank(_weights(attention), given, count)
             else:
                 hidden[block] = dropped[block]
-            output[block] = _softmax(hide_pairs(logits, hidden[block])).to(v.dtype) @ v
+            left = _keep(hidden[block], logits, attention)
+            output[block] = (attention.to(v.dtype) @ v) / left
     return output, hidden
 
 
@@ -219,15 +237,15 @@ def _backward(
     )
     scale = queries.shape[-1] ** -0.5
     with torch.autocast(queries.device.type, enabled=False):
-        for block in _blocks(queries):
+        for block, logits, attention in _blocks(queries):
             g, q, k, v, o = (_working(tensor[block]) for tensor in (gradient, queries, keys, values, output))
-            attention = _softmax(hide_pairs(_logits(q, k), dropped[block]))
-            gradients[2][block] = attention.to(g.dtype).mT @ g
-            # through the softmax: dS = A (dA - sum_j A dA), and the sum is that of o dO over the channels
-            inner = (g.to(attention.dtype) * o).sum(-1, keepdim=True)
-            through = ((g @ v.mT).sub(inner)).mul_(attention).mul_(scale).to(q.dtype)
-            gradients[0][block] = through @ k
-            gradients[1][block] = through.mT @ q
+            _attend(q, k, logits, attention)
+            left = _keep(dropped[block], logits, attention)  # divides the narrow side of each product
+            gradients[2][block] = attention.to(v.dtype).mT @ (g / left).to(v.dtype)
+            # through the softmax: dS = A (dA - sum_j A dA), and the sum is that of g o over the channels
+            through = torch.bmm(g, v.mT, out=logits).sub_((g * o).sum(-1, keepdim=True)).mul_(attention)
+            gradients[0][block] = (through @ k) * (scale / left)
+            gradients[1][block] = through.mT @ (q * (scale / left)).to(q.dtype)
     return gradients
 
 
@@ -248,11 +266,36 @@ def _differentiate(ctx, gradient: Tensor, _) -> tuple[Tensor | None, ...]:
 _forward.register_autograd(_differentiate, setup_context=_save)
 
 
-def _blocks(queries: Tensor) -> Iterator[slice]:
-    """Slices of the rows, each with so many logits as are formed at once."""
+def _blocks(queries: Tensor) -> Iterator[tuple[slice, Tensor, Tensor]]:
+    """Slices of the rows, with memory for their logits and for their softmax that all of them share."""
     rows, tokens, _ = queries.shape
-    size = max(1, _BLOCK.get(queries.device.type, _BLOCK_ELSEWHERE) // tokens**2)
-    return (slice(first, first + size) for first in range(0, rows, size))
+    size = max(1, min(rows, _BLOCK.get(queries.device.type, _BLOCK_ELSEWHERE) // tokens**2))
+    working = _working(queries[:0])
+    logits = working.new_empty(size, tokens, tokens)
+    attention = torch.empty_like(logits, dtype=_precise(working.dtype))
+    for first in range(0, rows, size):
+        count = min(size, rows - first)
+        yield slice(first, first + count), logits[:count], attention[:count]
+
+
+def _attend(queries: Tensor, keys: Tensor, logits: Tensor, attention: Tensor) -> None:
+    """Write the logits and their softmax over all keys."""
+    torch.baddbmm(logits, queries, keys.mT, beta=0, alpha=queries.shape[-1] ** -0.5, out=logits)
+    torch.softmax(logits, -1, dtype=attention.dtype, out=attention)
+
+
+def _keep(dropped: Tensor, logits: Tensor, attention: Tensor) -> Tensor:
+    """Take dropped pairs out of the softmax; returns what each query has left ``(rows, L, 1)``, to divide by."""
+    kept = (~dropped).view(torch.uint8)  # which multiplies several times faster than bool
+    _within_frames(_by_frame(attention)).mul_(kept.unflatten(1, (2, -1)))
+    left = attention.sum(-1, keepdim=True)
+    if left.amin() < _LEAST:  # next to all of a query's attention is dropped: look at the rest anew
+        torch.softmax(hide_pairs(logits, dropped), -1, dtype=attention.dtype, out=attention)
+    elif logits.dtype.itemsize < 4:  # products in half precision, to which small numbers are zero
+        attention.div_(left)
+    else:
+        return left
+    return torch.ones_like(left)
 
 
 def _working(tensor: Tensor) -> Tensor:
@@ -260,11 +303,6 @@ def _working(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.device.type == "cpu" and tensor.dtype.itemsize < 4 else tensor
 
 
-def _logits(queries: Tensor, keys: Tensor) -> Tensor:
-    rows, tokens, width = queries.shape
-    nothing = queries.new_empty(rows, tokens, tokens)
-    return torch.baddbmm(nothing, queries, keys.mT, beta=0, alpha=width**-0.5)
-
-
-def _softmax(logits: Tensor) -> Tensor:
-    return logits.softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
+def _precise(dtype: torch.dtype) -> torch.dtype:
+    """The type that softmax and ranks are computed in."""
+    return torch.promote_types(dtype, torch.float32)
