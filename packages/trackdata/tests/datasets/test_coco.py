@@ -181,6 +181,11 @@ def test_damaged_annotation_names_the_file(editable, change, message):
         {"counts": [63]},
         {"size": [72, 96], "counts": "Ph"},  # cut off
         7,
+        [[1e12, 0, 5, 5, 9, 9]],  # would take all memory
+        [[0, 0, float("nan"), 5, 9, 9]],
+        {"size": [72, 96], "counts": [10, 5]},  # too few pixels, the others would be anything
+        {"size": [72, 96], "counts": [6912, 1]},
+        {"size": [72, 96], "counts": "P"},  # says that more follows
     ],
 )
 def test_damaged_segmentation_names_the_annotation(editable, segmentation):

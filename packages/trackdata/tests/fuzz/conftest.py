@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 FAST, THOROUGH = 30, 150
-LIMIT = 120  # seconds after which a check hangs
+LIMIT = 300  # seconds after which a check hangs
+MEMORY = 1 << 31  # bytes that a check may take on top
 
 
 @pytest.fixture(params=[pytest.param(FAST, id="fast"), pytest.param(THOROUGH, id="thorough", marks=pytest.mark.slow)])
 def fuzz(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """``fuzz(check, strategy, ...)``: call ``check`` with many examples of the strategies. It must not hang.
+    """``fuzz(check, strategy, ...)``: call ``check`` with many examples of the strategies. It must not hang, nor
+    take all memory.
 
     The fast cases are the same each time, the thorough ones are not.
     """
@@ -40,9 +44,14 @@ def fuzz(request: pytest.FixtureRequest) -> Callable[..., None]:
 
 @contextmanager
 def _limited() -> Iterator[None]:
+    """No more than so much time and memory."""
+
     def hang(*_: Any) -> None:
         raise TimeoutError(f"no end after {LIMIT} seconds")
 
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY, hard))
     before = signal.signal(signal.SIGALRM, hang)
     signal.alarm(LIMIT)
     try:
@@ -50,6 +59,7 @@ def _limited() -> Iterator[None]:
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 class MemoryStore:

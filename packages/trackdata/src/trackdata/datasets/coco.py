@@ -12,6 +12,7 @@ parsed once; its boxes are kept in an index, and outlines in another, which is m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -35,6 +36,8 @@ SPLITS = ("train2017", "val2017", "train2014", "val2014")
 Items = Literal["annotations", "images"]
 _FOLDER, _PREFIX = "annotations", "instances_"
 _VERSION = 1  # goes up when the indices' content changes
+_LARGEST = 1 << 28  # pixels of an image; more is a damaged file
+_FARTHEST = 1 << 17  # pixels from the origin to a corner of an outline
 
 
 class Coco:
@@ -210,6 +213,8 @@ def _build_boxes(store: Store, key: str) -> Mapping[str, Any]:
         sizes = np.array([size for _, *size in images.values()], np.int32).reshape(-1, 2)
         table = {"ids": ids, "boxes": np.array(boxes, np.float64).reshape(-1, 4), "crowd": crowd != 0, "sizes": sizes}
         known = np.array(list(images), np.int64), np.array(list(categories), np.int64)
+        if (sizes < 0).any() or sizes.astype(np.int64).prod(axis=1).max(initial=0) > _LARGEST:
+            raise ValueError(f"an image of more than {_LARGEST:,} pixels")
     except (OverflowError, TypeError, ValueError) as error:
         raise AnnotationError(f"{file.source}: not all numbers are such, or of a sensible size ({error})") from None
     return table | {
@@ -261,13 +266,36 @@ def _compress(segmentation: Any, height: int, width: int) -> bytes:
     if not segmentation:
         return b""
     if isinstance(segmentation, list):
+        # pycocotools takes memory for every pixel that an outline passes, and does not look whether there is any.
+        farthest = max(max(map(max, segmentation)), -min(map(min, segmentation)))
+        if not (farthest <= _FARTHEST and math.isfinite(sum(map(sum, segmentation)))):
+            raise ValueError(f"its outline leads {farthest} pixels away")
         return rle.merge(rle.frPyObjects(segmentation, height, width))["counts"]
     if list(segmentation["size"]) != [height, width]:
         raise ValueError(f"it is of size {segmentation['size']}, the image of {[height, width]}")
-    if isinstance(segmentation["counts"], list):
-        return rle.frPyObjects(segmentation, height, width)["counts"]
-    rle.decode(segmentation)  # refuses damaged text, which nothing else looks at before a mask is wanted
-    return segmentation["counts"].encode()
+    counts = segmentation["counts"]
+    runs = counts if isinstance(counts, list) else _run_lengths(counts)
+    if sum(runs) != height * width or min(runs, default=0) < 0:
+        raise ValueError(f"its runs make {sum(runs)} of {height * width} pixels")
+    return rle.frPyObjects({"size": [height, width], "counts": runs}, height, width)["counts"]
+
+
+def _run_lengths(text: str) -> list[int]:
+    """The run lengths in COCO's compressed form: five bits a character, from the lowest on, the sixth saying that more
+    follow; from the fourth run on, what is added to the run before the last. Raises IndexError when text is missing."""
+    runs: list[int] = []
+    place = 0
+    while place < len(text):
+        value, shift, bits = 0, 0, 0x20
+        while bits & 0x20:
+            bits = ord(text[place]) - 48
+            value |= (bits & 0x1F) << shift
+            shift += 5
+            place += 1
+        if bits & 0x10:
+            value |= -1 << shift
+        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+    return runs
 
 
 COCO = DatasetInfo(
