@@ -45,6 +45,20 @@ def test_boxes_overlay_and_summary(folder, tmp_path):
         assert sum(1 for _ in drawn) == 5
 
 
+def test_masks_are_drawn_where_there_are_any(folder, tmp_path):
+    class Segmenting(Drifting):
+        def update(self, frame):
+            mask = np.zeros(frame.shape[:2], bool)
+            mask[40:, :20] = True
+            return Prediction(self.box, mask=mask)
+
+    track_video(Segmenting(), folder, [30, 8, 20, 16], output=tmp_path / "overlay")
+    drawn = [cv2.imread(str(tmp_path / "overlay" / f"{number:08d}.jpg")) for number in (1, 2)]
+    assert drawn[0][44, 10].std() < 3  # the first frame has no mask and stays grey
+    assert drawn[1][44, 10].std() > 20
+    assert drawn[1][44, 50].std() < 3
+
+
 def test_an_unreadable_frame_is_counted_and_keeps_its_line(folder, tmp_path):
     (folder / "0002.jpg").write_bytes(b"not an image")
     boxes = tmp_path / "boxes.txt"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -12,7 +13,7 @@ def prepare(network: RefinementNetwork) -> RefinementNetwork:
     """Make ``network`` ready for inference, in place.
 
     The result computes the same with fewer operations and, for the released network, with 10.2 instead of 23.8 million
-    parameters; its state dict is no longer the published one. Eval mode, no gradients.
+    parameters; its state dict is no longer the published one. Eval mode, no gradients, channels last in memory.
     """
     network.eval().requires_grad_(False)
     backbone = network.feature_extractor
@@ -23,7 +24,7 @@ def prepare(network: RefinementNetwork) -> RefinementNetwork:
         network.feat_adjust = nn.ModuleList()
     for module in network.modules():
         _fold_children(module)
-    return network
+    return network.to(memory_format=torch.channels_last)
 
 
 def _fold_children(module: nn.Module) -> None:

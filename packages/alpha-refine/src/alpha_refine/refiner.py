@@ -48,7 +48,7 @@ STD = (0.229, 0.224, 0.225)
 
 Precision = Literal["fp32", "bf16", "fp16"]
 # There are only 256 values a channel; computed in float64 and rounded once, as published.
-_LEVELS = ((np.arange(256) / 255 - np.array(MEAN)[:, None]) / np.array(STD)[:, None]).astype(np.float32)
+_LEVELS = ((np.arange(256)[None, :, None] / 255 - np.array(MEAN)) / np.array(STD)).astype(np.float32)
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -100,12 +100,12 @@ class Refined:
 
 
 def normalise(crops: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
-    """``(N, S, S, 3)`` uint8 RGB to ``(N, 3, S, S)`` float32, ImageNet mean and standard deviation."""
-    planes = np.empty((len(crops), 3, *crops.shape[1:3]), np.float32)
-    for crop, into in zip(crops, planes, strict=True):
-        for channel in range(3):
-            cv2.LUT(cv2.extractChannel(crop, channel), _LEVELS[channel], dst=into[channel])
-    return torch.from_numpy(planes).to(device)
+    """``(N, S, S, 3)`` uint8 RGB to ``(N, 3, S, S)`` float32, ImageNet mean and standard deviation.
+
+    Channels stay next to each other in memory, which convolutions are fastest with.
+    """
+    pixels = np.stack([cv2.LUT(crop, _LEVELS) for crop in crops])
+    return torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2)
 
 
 class Refiner:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trackcore.overlay import draw_box
+from trackcore.overlay import draw_box, draw_mask
 from trackcore.tracker import Prediction, Tracker
 from trackcore.video import DEFAULT_FPS, Frame, FrameReadError, FrameSource, open_sink, open_video
 
@@ -73,7 +73,8 @@ def track_video(
         tracker: any tracker.
         source: see :func:`trackcore.video.open_video`; a name is opened so that unreadable frames are left out.
         box: x, y, w, h of the target in the first frame.
-        output: overlay video (by suffix) or folder of frames to write.
+        output: overlay video (by suffix) or folder of frames to write; shows boxes, scores, and masks where there are
+            any.
         boxes: text file to write, one line ``x,y,w,h`` a frame, the first being the given box; a frame that was left
             out repeats the line before it. Lines appear as frames are tracked.
         on_frame: called after each frame, for progress.
@@ -107,7 +108,8 @@ def track_video(
                     lines.write(line)
                 if sink is not None:
                     label = None if prediction.score is None else f"{prediction.score:.2f}"
-                    sink.write(draw_box(frame.image, prediction.box, label=label))
+                    image = frame.image if prediction.mask is None else draw_mask(frame.image, prediction.mask)
+                    sink.write(draw_box(image, prediction.box, label=label))
                 if on_frame is not None:
                     on_frame(frame, prediction)
         except KeyboardInterrupt:

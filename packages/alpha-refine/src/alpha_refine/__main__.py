@@ -1,0 +1,7 @@
+"""``python -m alpha_refine``, which is also what ``torchrun -m alpha_refine train ...`` starts."""
+
+import sys
+
+from alpha_refine.cli import main
+
+sys.exit(main())
