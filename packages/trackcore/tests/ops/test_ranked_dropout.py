@@ -191,6 +191,20 @@ class TestAttention:
         gradients = torch.autograd.grad(output.float().square().sum(), low)
         assert all(gradient.dtype == dtype and gradient.isfinite().all() for gradient in gradients)
 
+    def test_half_precision_products_as_on_accelerators(self, monkeypatch):
+        monkeypatch.setattr(ranked_dropout, "_working", lambda tensor: tensor)
+        inputs, _ = self.inputs()
+        pairs = ranked_dropout_attention(*inputs, 60)[1]  # all that may be dropped, so that some queries keep little
+        low = [(3 * tensor).detach().half().requires_grad_() for tensor in inputs]
+        high = [tensor.detach().float().requires_grad_() for tensor in low]
+        results = []
+        for tensors in (low, high):
+            output, _ = ranked_dropout_attention(*tensors, 0, dropped=pairs)
+            gradients = torch.autograd.grad(output.float().square().sum(), tensors)
+            results.append([output.float(), *(gradient.float() for gradient in gradients)])
+        for rough, fine in zip(*results, strict=True):
+            assert (rough - fine).norm() < 0.01 * fine.norm()
+
     def test_autocast_changes_nothing(self):
         inputs, clocks = self.inputs(dtype=torch.float32)
         plain = ranked_dropout_attention(*inputs, 24, clocks=clocks)
