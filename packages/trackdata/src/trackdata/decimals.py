@@ -1,111 +1,71 @@
-"""Tables of plain decimal numbers, read all at once.
+"""Tables of decimal numbers that all have the same number of decimals, as result files and annotations do.
 
-Result files and annotations are lines such as ``123.4567,20,31.5,-4``: digits, one point at most, a sign. Such a number
-is an integer divided by a power of ten. Both are exact in float64 while there are at most 15 digits, and IEEE division
-rounds correctly, so the quotient is the very number that ``float`` gives (Clinger, "How to read floating point numbers
-accurately", PLDI 1990). Everything else is left to the general parser.
-
-Arrays stay small on purpose: memory that is asked for in large pieces costs more than the arithmetic.
+Without its point such a number is an integer, which is read several times faster than a float, and to be divided by a
+power of ten. Both are exact in float64 while there are at most 15 digits, and IEEE division rounds correctly, so the
+quotient is the very number that ``float`` gives (Clinger, "How to read floating point numbers accurately", PLDI 1990).
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
-_POINT, _MINUS, _SEPARATOR, _LINE, _OTHER = 10, 11, 12, 13, 14
-_PART = 8  # digits before or after the point, a byte each
-_DIGITS = 15  # of a number, so that it stays below 2**53
-_POWERS = 10 ** np.arange(_PART + 1, dtype=np.uint64)
-_LAST_BYTES = np.array([(1 << 64) - (1 << 8 * (_PART - count)) for count in range(_PART + 1)], dtype=np.uint64)
-_DIVISORS = 10.0 ** np.arange(_PART + 1)
-_MARGIN = b"\n" * _PART
-
-
-def _kinds() -> bytes:
-    """What each byte is: a digit's value, or one of the kinds above."""
-    kinds = np.full(256, _OTHER, dtype=np.uint8)
-    kinds[ord("0") : ord("9") + 1] = np.arange(10)
-    for characters, kind in ((b".", _POINT), (b"-", _MINUS), (b",; \t", _SEPARATOR), (b"\r\n", _LINE)):
-        kinds[list(characters)] = kind
-    return kinds.tobytes()
-
-
-_KINDS = _kinds()
+_LONGEST = 15  # digits and sign of a number, which then is below 2**53
+_PLAIN = b"0123456789.-,; \t\r\n"
+_TO_COMMAS = bytes.maketrans(b"; \t", b",,,")
+_MINUS, _POINT, _ZERO = b"-.0"  # and before these in ASCII: comma and line feed
 
 
 def parse_decimals(text: str) -> np.ndarray | None:
-    """The numbers of ``text`` as ``(rows, columns)`` float64, one row per line that is not blank; ``(0, 0)`` for none.
+    """The numbers of ``text`` as ``(rows, columns)`` float64, one row per line.
 
-    Numbers are separated by commas, semicolons, blanks and tabs, lines by LF, CRLF or CR.
+    Numbers are separated by one comma, semicolon, blank or tab, lines end in LF or CRLF.
 
     Returns:
-        None when some number is not plain (``1e5``, ``nan``, ``+1``, more than 8 digits on one side of the point or 15
-        in all), or when the lines differ in length or something is no number.
+        None when the text is anything but such a table of numbers with the same number of decimals: the general parser
+        says what it is, or what is wrong with it.
     """
     try:
-        data = b"".join((_MARGIN, text.encode("ascii"), b"\n"))
+        data = text.encode("ascii")
     except UnicodeEncodeError:
         return None
-    kinds = np.frombuffer(data.translate(_KINDS), dtype=np.uint8)
-    if kinds.max() == _OTHER:
+    if not data or data.translate(None, _PLAIN) or b"-0" in data:  # -0 would lose its sign
         return None
-    inside = kinds < _SEPARATOR
-    borders = np.flatnonzero(inside[1:] != inside[:-1])
-    before, last = borders[::2], borders[1::2]  # the character before each number, and its last one
-    if not len(before):
-        return np.empty((0, 0))
-    points, minuses = np.flatnonzero(kinds == _POINT), np.flatnonzero(kinds == _MINUS)
-    with_point, negative = _owners(before, last, points), _owners(before, last, minuses)
-    point = last + 1  # where numbers without a point would have it
-    point[with_point] = points
-    first = before + 1
-    first[negative] += 1
-    fraction, whole = np.maximum(last - point, 0), point - first
-    columns = _columns(kinds, before)
-    plain = (
+    data = data.replace(b"\r\n", b"\n").translate(_TO_COMMAS)
+    if not data.endswith(b"\n"):
+        data += b"\n"
+    characters = np.frombuffer(data, dtype=np.uint8)
+    ends = np.flatnonzero(characters < _MINUS)  # of the numbers: commas and line feeds
+    lengths = np.diff(ends, prepend=-1) - 1
+    decimals = len(data[: ends[0]].partition(b".")[2])  # of the first number, to be those of all
+    points = decimals > 0
+    shortest = decimals + 1 + points
+    columns = _columns(characters[ends] < ord(","))
+    regular = (
         columns
-        and (with_point[1:] > with_point[:-1]).all()  # one point each
-        and (kinds[minuses - 1] >= _SEPARATOR).all()  # signs come first
-        and fraction.max() <= _PART
-        and whole.max() <= _PART
-        and (whole + fraction).max() <= _DIGITS
-        and (whole + fraction).min() > 0
+        and b"\r" not in data
+        and lengths.min() >= shortest
+        and lengths.max() <= _LONGEST + points
+        and data.count(b".") == points * len(ends)
+        and (not points or (characters[ends - decimals - 1] == _POINT).all())
+        and _signs_come_first(data, characters)
     )
-    if not plain:
+    if not regular:
         return None
-    eights = sliding_window_view(kinds, _PART)
-    integers = _digits(eights[point - _PART], whole) * _POWERS[fraction]
-    integers += _digits(eights[last + (1 - _PART)], fraction)
-    numbers = integers / _DIVISORS[fraction]
-    numbers[negative] = -numbers[negative]
-    return numbers.reshape(-1, columns)
+    integers = np.fromstring(data.replace(b".", b"").replace(b"\n", b",")[:-1], dtype=np.int64, sep=",")
+    return (integers / 10.0**decimals).reshape(-1, columns)
 
 
-def _owners(before: np.ndarray, last: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Which number each of the ascending ``places`` is in; they are in some."""
-    if len(places) == len(before) and (before < places).all() and (places <= last).all():
-        return np.arange(len(places))  # one in each, as usual, and no search
-    return np.searchsorted(before, places) - 1
+def _columns(ends_line: np.ndarray) -> int:
+    """How many numbers every line has; 0 when they differ. ``ends_line`` says so of every number."""
+    columns = int(ends_line.argmax()) + 1
+    regular = len(ends_line) % columns == 0 and ends_line[columns - 1 :: columns].all()
+    return columns if regular and np.count_nonzero(ends_line) * columns == len(ends_line) else 0
 
 
-def _digits(eights: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """The integers that the last ``count`` of eight digits make: ``(n,)`` uint64.
-
-    Eight digits are the bytes of one integer, the first digit the lowest; digits, then pairs, then fours are put
-    together by multiplications (Lemire, "Quickly parsing eight digits", 2022).
-
-    Args:
-        eights: ``(n, 8)`` uint8, whatever stands before the last ``count``.
-    """
-    numbers = eights.view("<u8")[:, 0] & _LAST_BYTES[count]
-    numbers = (numbers * 10 + (numbers >> 8)) & 0x00FF00FF00FF00FF
-    numbers = (numbers * 100 + (numbers >> 16)) & 0x0000FFFF0000FFFF
-    return (numbers * 10000 + (numbers >> 32)) & 0xFFFFFFFF
-
-
-def _columns(kinds: np.ndarray, before: np.ndarray) -> int:
-    """How many numbers every line has that has any; 0 when they differ. ``before`` are the places before numbers."""
-    counts = np.diff(np.searchsorted(before, np.flatnonzero(kinds == _LINE)))
-    counts = counts[counts > 0]
-    return int(counts[0]) if (counts == counts[0]).all() else 0
+def _signs_come_first(data: bytes, characters: np.ndarray) -> bool:
+    """Whether every minus begins a number and has a digit behind it."""
+    if b"-" not in data:
+        return True
+    minuses = np.flatnonzero(characters == _MINUS)
+    begins = (minuses == 0) | (characters[minuses - 1] < _MINUS)
+    return bool((begins & (characters[minuses + 1] >= _ZERO)).all())

@@ -49,12 +49,14 @@ def one_pass_scores(
     def averaged(count: Counter, kind: str, at: np.ndarray) -> np.ndarray:
         return np.mean([share(count(getattr(error, kind), at), total) for error in errors], axis=0)
 
+    success = thresholds["success"]
+    overlap = averaged(count_above, "overlap", np.concatenate([success, [0.5, 0.75]]))  # sorted once for all
     curves = {
-        "success": averaged(count_above, "overlap", thresholds["success"]),
+        "success": overlap[: len(success)],
         "precision": averaged(count_within, "center", PIXELS),
         "norm_precision": averaged(count_within, "relative", RELATIVE),
     }
-    op50, op75 = averaged(count_above, "overlap", np.array([0.5, 0.75]))
+    op50, op75 = overlap[len(success) :]
     valid = errors[0].valid
     rate, seconds = frame_rate(runs)
     return SequenceScores.of(
