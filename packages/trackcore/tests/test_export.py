@@ -79,7 +79,7 @@ def test_a_program_that_computes_something_else_is_refused(tmp_path):
 
 
 def test_parity_sees_differences(written):
-    network, path, _ = written
+    _, path, _ = written
     changed = Small().eval()
     with torch.no_grad():
         changed.conv.bias += 0.5
