@@ -72,6 +72,14 @@ class Performer:
         points = self.body.points(0.0) - self.middle
         return 1.5 * self.scale * float(np.sqrt((points**2).sum(axis=1).max()))
 
+    @property
+    def sole(self) -> float:
+        """Metres by which its origin is above the ground it stands on, so that none of it sinks in."""
+        points = self.body.points(0.0)
+        if self.moves in ("rolls", "tumbles"):  # any of its sides may be below
+            return 0.9 * self.scale * float(np.sqrt((points**2).sum(axis=1).max()))
+        return max(0.0, -self.scale * float(points[:, 1].min()))
+
     def points(self, time: float, matrix: np.ndarray, position: np.ndarray) -> np.ndarray:
         """``(V, 3)`` points in the world, metres, of the body at the given place."""
         return self.body.points(time) @ (self.scale * matrix.T) + position

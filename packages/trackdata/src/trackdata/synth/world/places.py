@@ -50,7 +50,7 @@ class Shot:
 
     Attributes:
         setting: the kind of place.
-        flies: whether the target is in the air.
+        on: how the target is placed; see :class:`trackdata.synth.world.paths.Framed`.
         pixels: the target's mean size in the image.
         distance: logarithm of the distance in metres over time.
         elevation: radians by which the camera looks down.
@@ -58,11 +58,21 @@ class Shot:
     """
 
     setting: Setting
-    flies: bool
+    on: str
     pixels: float
     distance: Curve
     elevation: float
     focal: float
+
+    @property
+    def reach(self) -> float:
+        """Mean distance of the target in metres."""
+        return float(np.exp(self.distance.base))
+
+    @property
+    def sorts(self) -> tuple[str, ...]:
+        """Sorts that move about as the target does: in the air, or on the ground."""
+        return self.setting.flying if self.on == "air" else self.setting.standing
 
 
 SETTINGS: Mapping[str, Setting] = {

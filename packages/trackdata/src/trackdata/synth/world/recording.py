@@ -9,14 +9,14 @@ from trackdata.synth.curves import Curve, log_uniform, wave
 from trackdata.synth.world.films import Film
 
 
-def sample_film(rng: np.random.Generator, config: SynthConfig, world: WorldConfig) -> Film:
-    """A film with the defects that ``config`` and ``world`` allow."""
+def sample_film(rng: np.random.Generator, config: SynthConfig, options: WorldConfig) -> Film:
+    """A film with the defects that ``config`` and ``options`` allow."""
     blur, noise = config.blur, config.noise
     odd = dict(
         zip(
             ("grey", "bars", "reduced", "compressed", "printed", "banded"),
             rng.uniform(size=6)
-            < (world.grey, world.bars, world.reduced, world.compressed, world.printed, world.banded),
+            < (options.grey, options.bars, options.reduced, options.compressed, options.printed, options.banded),
             strict=True,
         )
     )
