@@ -1,0 +1,80 @@
+"""The SparseTT network: a Swin backbone for both crops, a transformer with top-k attention, a double head.
+
+"SparseTT: Visual Tracking with Sparse Transformers" (IJCAI 2022). State-dict names are the published ones, so
+checkpoints load by name.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from sparse_track.config import ModelConfig
+from sparse_track.head import DoubleHead, Predictions
+from sparse_track.neck import KeysValues, Neck
+from sparse_track.swin import Swin
+
+Memory = tuple[KeysValues, ...]
+
+ADJUSTER_EPS = 1e-3  # published; all other batch norms have 1e-5
+
+
+class Adjuster(nn.Module):
+    """1 x 1 convolution to the neck's width and batch norm."""
+
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 1)
+        self.bn = nn.BatchNorm2d(outputs, eps=ADJUSTER_EPS)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.bn(self.conv(features))
+
+
+class _Base(nn.Module):
+    """A level that published names have: ``basemodel.net``."""
+
+    def __init__(self, net: nn.Module):
+        super().__init__()
+        self.net = net
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.net(images)
+
+
+class SparseNetwork(nn.Module):
+    """Backbone, neck and head.
+
+    Args:
+        config: sizes; see :class:`sparse_track.config.ModelConfig`.
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.config = config
+        self.basemodel = _Base(Swin(config.backbone))
+        self.neck = Neck(config.neck, config.template_cells, config.search_cells)
+        self.head = DoubleHead(2 * config.neck.width, config.search_cells, config.search_size, config.head)
+        self.feat_adjuster_z = Adjuster(config.backbone.output_width, config.neck.width)
+        self.feat_adjuster_x = Adjuster(config.backbone.output_width, config.neck.width)
+
+    def remember(self, template: Tensor) -> Memory:
+        """What is needed of a template ``(B, 3, Sz, Sz)`` (normalised) to locate its target in any number of frames."""
+        return self.neck.remember(self.feat_adjuster_z(self.basemodel(template)))
+
+    def locate(self, memory: Memory, search: Tensor, *, fc_boxes: bool = False) -> Predictions:
+        """Locate the target in search regions ``(B, 3, Sx, Sx)`` (normalised).
+
+        Args:
+            memory: of :meth:`remember`, for as many templates.
+            fc_boxes: also compute the boxes of the fully connected branch, which only training needs.
+        """
+        return self.head(self.neck(self.feat_adjuster_x(self.basemodel(search)), memory), fc_boxes=fc_boxes)
+
+    def forward(self, template: Tensor, search: Tensor) -> Predictions:
+        """All predictions for pairs of crops, as training needs them."""
+        return self.locate(self.remember(template), search, fc_boxes=True)
+
+
+def build(config: ModelConfig) -> SparseNetwork:
+    """A network with fresh weights."""
+    return SparseNetwork(config)

@@ -1,0 +1,218 @@
+"""The Swin backbone as SparseTT uses it, under the published names.
+
+"Swin Transformer: Hierarchical Vision Transformer using Shifted Windows" (ICCV 2021), in the form of mmdetection, which
+is not timm's: see :mod:`sparse_track.windows` for the order of padding and rolling, and :class:`PatchMerging` for that
+of the merged channels. Maps of tokens are ``(B, H, W, C)``.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from timm.layers import DropPath
+from timm.models.swin_transformer import get_relative_position_index
+from torch import Tensor, nn
+
+from sparse_track.config import BackboneConfig
+from sparse_track.windows import window_layout
+from trackcore.vit import drop_path_rates
+
+
+class PatchEmbed(nn.Module):
+    """Patches of 4 x 4 pixels; images are padded right and below with zeros to whole patches."""
+
+    def __init__(self, width: int, patch: int = 4):
+        super().__init__()
+        self.patch = patch
+        self.projection = nn.Conv2d(3, width, patch, stride=patch)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """``(B, 3, H, W)`` normalised to ``(B, h, w, C)``."""
+        height, width = images.shape[-2:]
+        images = F.pad(images, (0, -width % self.patch, 0, -height % self.patch))
+        return self.norm(self.projection(images).permute(0, 2, 3, 1))
+
+
+class PatchMerging(nn.Module):
+    """Join 2 x 2 tokens and halve what that makes of channels; odd maps are padded right and below with zeros.
+
+    The joined channels are ordered channel first, place second: ``4 c + 2 dy + dx``. Microsoft's and timm's order is
+    another; :mod:`sparse_track.pretrained` converts.
+    """
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.norm = nn.LayerNorm(4 * width)
+        self.reduction = nn.Linear(4 * width, 2 * width, bias=False)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """``(B, H, W, C)`` to ``(B, ceil(H / 2), ceil(W / 2), 2 C)``."""
+        _, height, width, _ = tokens.shape
+        tokens = F.pad(tokens, (0, 0, 0, width % 2, 0, height % 2))
+        joined = tokens.unflatten(2, (-1, 2)).unflatten(1, (-1, 2))  # B, h, dy, w, dx, C
+        return self.reduction(self.norm(joined.permute(0, 1, 3, 5, 2, 4).flatten(3)))
+
+
+class WindowAttention(nn.Module):
+    """Self-attention within windows, with a learned bias for each relative position.
+
+    Args:
+        width, heads: of the tokens.
+        window: side of a window.
+        shift: how far windows are shifted against the map; 0 or half a window.
+    """
+
+    def __init__(self, width: int, heads: int, window: int, shift: int):
+        super().__init__()
+        self.heads, self.window, self.shift = heads, window, shift
+        self.relative_position_bias_table = nn.Parameter(torch.zeros((2 * window - 1) ** 2, heads))
+        self.register_buffer("relative_position_index", get_relative_position_index(window, window))
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+        nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
+
+    def bias(self, height: int, width: int) -> Tensor:
+        """What is added to the logits on an H x W map: ``(windows or 1, heads, w * w, w * w)``."""
+        area = self.window**2
+        bias = self.relative_position_bias_table[self.relative_position_index.flatten()]
+        bias = bias.view(1, area, area, self.heads).permute(0, 3, 1, 2)
+        layout = window_layout(height, width, self.window, self.shift, bias.device)
+        return bias if layout.mask is None else bias + layout.mask[:, None].to(bias)
+
+    def forward(self, tokens: Tensor, bias: Tensor | None = None) -> Tensor:
+        """``(B, H, W, C)`` to ``(B, H, W, C)``.
+
+        Args:
+            bias: of :meth:`bias` for this map, when it is known already.
+        """
+        batch, height, width, channels = tokens.shape
+        layout = window_layout(height, width, self.window, self.shift, tokens.device)
+        # A padding token is zero after the norm, so its queries, keys and values are the layer's bias: no need to
+        # compute them. One gather pads, rolls and cuts into windows.
+        qkv = self.qkv(tokens.flatten(1, 2))
+        qkv = torch.cat([qkv, self.qkv.bias.to(qkv).expand(batch, 1, -1)], dim=1)[:, layout.tokens]
+        qkv = qkv.view(batch, -1, self.window**2, 3, self.heads, channels // self.heads).permute(3, 0, 1, 4, 2, 5)
+        attended = _attend(*qkv.unbind(0), self.bias(height, width) if bias is None else bias)
+        attended = attended.transpose(2, 3).reshape(batch, -1, channels)[:, layout.places]
+        return self.proj(attended).view(tokens.shape)
+
+
+def _attend(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
+    """``(B, windows, heads, w * w, d)`` each; ``bias`` as :meth:`WindowAttention.bias` has it."""
+    logits = (queries * queries.shape[-1] ** -0.5) @ keys.mT
+    return (logits + bias).softmax(-1) @ values
+
+
+class _Attention(nn.Module):
+    """A level that published names have: ``attn.w_msa``."""
+
+    def __init__(self, width: int, heads: int, window: int, shift: int):
+        super().__init__()
+        self.w_msa = WindowAttention(width, heads, window, shift)
+
+    def forward(self, tokens: Tensor, bias: Tensor | None = None) -> Tensor:
+        return self.w_msa(tokens, bias)
+
+
+class FeedForward(nn.Module):
+    """Linear, GELU (exact), linear; published names are ``layers.0.0`` and ``layers.1``."""
+
+    def __init__(self, width: int, hidden: int):
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Sequential(nn.Linear(width, hidden), nn.GELU()), nn.Linear(hidden, width)])
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        for layer in self.layers:
+            tokens = layer(tokens)
+        return tokens
+
+
+class Block(nn.Module):
+    """Pre-norm block: ``x + DP(attn(norm1 x))``, then ``x + DP(ffn(norm2 x))``."""
+
+    def __init__(self, width: int, heads: int, window: int, shift: int, mlp_ratio: float, drop_path: float):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width)
+        self.attn = _Attention(width, heads, window, shift)
+        self.norm2 = nn.LayerNorm(width)
+        self.ffn = FeedForward(width, int(width * mlp_ratio))
+        self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
+
+    def forward(self, tokens: Tensor, bias: Tensor | None = None) -> Tensor:
+        """``(B, H, W, C)`` to ``(B, H, W, C)``; ``bias`` as in :meth:`WindowAttention.forward`."""
+        tokens = tokens + self.drop_path(self.attn(self.norm1(tokens), bias))
+        return tokens + self.drop_path(self.ffn(self.norm2(tokens)))
+
+
+class Stage(nn.Module):
+    """Blocks on maps of one size; every other block's windows are shifted. The merging after them is called apart."""
+
+    def __init__(self, width: int, heads: int, window: int, mlp_ratio: float, rates: list[float], merge: bool):
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            Block(width, heads, window, window // 2 if number % 2 else 0, mlp_ratio, rate)
+            for number, rate in enumerate(rates)
+        )
+        if merge:
+            self.downsample = PatchMerging(width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """``(B, H, W, C)`` to ``(B, H, W, C)``."""
+        for block in self.blocks:
+            tokens = block(tokens)
+        return tokens
+
+
+class Swin(nn.Module):
+    """Patch embedding and stages up to stride 16, and a norm.
+
+    The published network also computes the merging after its third stage and a fourth stage, and discards both. Where
+    the configuration has a fourth stage, their weights are there, so that published checkpoints fit; they are never
+    run.
+    """
+
+    def __init__(self, config: BackboneConfig):
+        super().__init__()
+        depths = config.depths
+        rates = drop_path_rates(config.drop_path, sum(depths))
+        self.patch_embed = PatchEmbed(config.width)
+        self.stages = nn.ModuleList(
+            Stage(
+                config.width << number,
+                config.heads[number],
+                config.window,
+                config.mlp_ratio,
+                rates[sum(depths[:number]) : sum(depths[: number + 1])],
+                merge=number < len(depths) - 1,
+            )
+            for number in range(len(depths))
+        )
+        self.norm2 = nn.LayerNorm(config.output_width)
+        self.apply(_init)
+
+    def stage_tokens(self, images: Tensor) -> list[Tensor]:
+        """Tokens after the embedding and after each of the three stages, before merging; ``(B, H, W, C)`` each."""
+        tokens = self.patch_embed(images)
+        reached = [tokens]
+        for number, stage in enumerate(self.stages[:3]):
+            tokens = stage(tokens if number == 0 else self.stages[number - 1].downsample(tokens))
+            reached.append(tokens)
+        return reached
+
+    def forward(self, images: Tensor) -> Tensor:
+        """``(B, 3, S, S)`` normalised to a map ``(B, C, s, s)`` at stride 16."""
+        return self.norm2(self.stage_tokens(images)[-1]).permute(0, 3, 1, 2)
+
+    def unused_parameters(self) -> set[nn.Parameter]:
+        """Those that no output depends on."""
+        if len(self.stages) == 3:
+            return set()
+        return {*self.stages[2].downsample.parameters(), *self.stages[3].parameters()}
+
+
+def _init(module: nn.Module) -> None:
+    if isinstance(module, nn.Linear):
+        nn.init.trunc_normal_(module.weight, std=0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
