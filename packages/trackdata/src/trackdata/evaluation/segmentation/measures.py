@@ -77,9 +77,7 @@ def label_measures(
         radius: of the disc; see :func:`boundary_radius`.
     """
     a, b = _Outlines(truth), _Outlines(predicted)
-    starts = np.sort(np.concatenate([a.starts, b.starts]))  # of stretches in which neither map changes, some empty
-    lengths = np.diff(starts, append=truth.size)
-    inside, reported = a.at(starts), b.at(starts)
+    lengths, inside, reported = _stretches(a, b, truth.size)
     measures = np.empty((len(pairs), 2))
     for row, (number, other) in enumerate(pairs):
         one, two = inside == number, reported == other
@@ -101,6 +99,7 @@ class _Outlines:
 
     Attributes:
         starts: ``(R,)`` first pixels of the runs, ascending.
+        runs: ``(R,)`` their labels.
     """
 
     def __init__(self, labels: np.ndarray) -> None:
@@ -115,11 +114,7 @@ class _Outlines:
         self._real = (self._labels[1:] != here).any(axis=0)
         turns = places[line[np.minimum(places + 1, size - 1)] != here]
         self.starts = np.concatenate([[0], turns + 1])
-        self._runs = line[self.starts]
-
-    def at(self, pixels: np.ndarray) -> np.ndarray:
-        """The labels of ``pixels``."""
-        return self._runs[np.searchsorted(self.starts, pixels, side="right") - 1]
+        self.runs = line[self.starts]
 
     def boundary(self, number: int) -> np.ndarray:
         """An object's boundary pixels, ascending: places of change with the object on one side."""
@@ -134,6 +129,16 @@ def _changes(line: np.ndarray, steps: tuple[int, ...]) -> np.ndarray:
         np.not_equal(line[:end], line[step:], out=other[:end])
         np.logical_or(differs[:end], other[:end], out=differs[:end])
     return np.flatnonzero(differs)
+
+
+def _stretches(a: _Outlines, b: _Outlines, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lengths of the stretches in which neither of two maps changes, and their labels in both; some are empty."""
+    starts = np.concatenate([a.starts, b.starts])
+    order = np.argsort(starts, kind="stable")
+    of_a = order < len(a.starts)
+    lengths = np.diff(starts[order], append=size)
+    # The first entries are the two runs that begin at 0; the first one is empty, so b's run before it does not matter.
+    return lengths, a.runs[np.cumsum(of_a) - 1], b.runs[np.maximum(np.cumsum(~of_a) - 1, 0)]
 
 
 def _boundary_measure(truth: np.ndarray, predicted: np.ndarray, width: int, radius: int) -> float:
