@@ -1,11 +1,12 @@
 """Networks for other runtimes: written as ONNX or OpenVINO files, run from them, and compared with PyTorch.
 
-Needs ``pip install 'trackcore[export]'``. :func:`export` writes a file and refuses one that computes something else;
-:func:`open_session` runs it::
+Needs ``pip install 'trackcore[export]'``. A :class:`Signature` says what goes in and comes out; :func:`write_program`
+writes the file and refuses one that computes something else; :func:`open_program` runs it::
 
-    parity = export(network, {"images": images}, ["boxes"], "network.onnx")
-    session = open_session("network.onnx")
-    boxes = session(images=images.numpy())["boxes"]
+    signature = Signature(inputs={"images": images}, outputs=("boxes",), batched=("images",))
+    parity = write_program(network, signature, "network.onnx")
+    program = open_program("network.onnx")
+    boxes = program(images=images)["boxes"]
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,9 +24,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-Precision = Literal["fp32", "bf16", "fp16"]
+Precision = Literal["f32", "bf16", "f16"]
 SUFFIXES = {".onnx": "onnx", ".xml": "openvino"}
-_OPENVINO_PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 
 
 class ExportError(RuntimeError):
@@ -34,8 +33,23 @@ class ExportError(RuntimeError):
 
 
 @dataclass(frozen=True)
+class Signature:
+    """What a network takes and gives, in the order of its ``forward``.
+
+    Attributes:
+        inputs: example tensors by name; their shapes are those the file will take.
+        outputs: names of what ``forward`` returns, a tensor or a tuple of them.
+        batched: inputs whose first dimension may be of any size, the same for all of them.
+    """
+
+    inputs: Mapping[str, Tensor]
+    outputs: tuple[str, ...]
+    batched: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Parity:
-    """How far a file is from the network it was written from, on noisy copies of the example inputs.
+    """How far a written program is from the network, on random inputs of the signature's shapes.
 
     Attributes:
         absolute: largest difference by output.
@@ -52,36 +66,22 @@ class Parity:
         )
 
 
-class Session(Protocol):
-    """A network in another runtime.
-
-    Attributes:
-        inputs, outputs: their names.
-    """
+class Program(Protocol):
+    """A network in another runtime."""
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
 
-    def __call__(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
-        """Outputs by name. Raises ValueError when the inputs are others than the network's."""
+    def __call__(self, **inputs: Tensor) -> dict[str, Tensor]:
+        """Outputs by name, on the CPU."""
 
 
-def export(
-    network: nn.Module,
-    inputs: Mapping[str, Tensor],
-    outputs: Sequence[str],
-    path: str | Path,
-    *,
-    tolerance: float = 1e-3,
-) -> Parity:
+def write_program(network: nn.Module, signature: Signature, path: str | Path, *, tolerance: float = 1e-3) -> Parity:
     """Write a network and compare what the file computes with what the network does.
-
-    The first dimension of all inputs is the batch, which may have any size later.
 
     Args:
         network: on the CPU, in eval mode, in float32.
-        inputs: example tensors by name, in the order of ``forward``.
-        outputs: names of what ``forward`` returns, a tensor or a tuple of them.
+        signature: its inputs and outputs.
         path: ends in ``.onnx``, or ``.xml`` for OpenVINO, whose weights then lie beside it in ``.bin``.
         tolerance: largest difference, relative to the largest value of an output, that is accepted.
 
@@ -97,11 +97,11 @@ def export(
     written = path.with_name(f".{path.stem}.partial{path.suffix}")
     try:
         if kind == "onnx":
-            _write_onnx(network, inputs, outputs, written)
+            _write_onnx(network, signature, written)
         else:
-            _write_openvino(network, inputs, outputs, written)
-        parity = measure_parity(network, open_session(written), inputs, outputs)
-        if not all(parity.absolute[name] <= tolerance * max(1.0, parity.scale[name]) for name in outputs):
+            _write_openvino(network, signature, written)
+        parity = measure_parity(network, open_program(written), signature)
+        if not all(parity.absolute[name] <= tolerance * max(1.0, parity.scale[name]) for name in parity.absolute):
             raise ExportError(f"{path.name} computes something else than the network: {parity}")
         for part in _parts(written):
             part.replace(path.with_suffix(part.suffix))
@@ -112,28 +112,29 @@ def export(
 
 
 @torch.inference_mode()
-def measure_parity(
-    network: nn.Module, session: Session, inputs: Mapping[str, Tensor], outputs: Sequence[str], seed: int = 0
-) -> Parity:
-    """Compare a session with the network it was written from, for a batch of one and one of three."""
-    absolute, scale = dict.fromkeys(outputs, 0.0), dict.fromkeys(outputs, 0.0)
+def measure_parity(network: nn.Module, program: Program, signature: Signature, seed: int = 0) -> Parity:
+    """Compare a program with the network it was written from; batched inputs with another batch size as well."""
+    absolute = dict.fromkeys(signature.outputs, 0.0)
+    scale = dict.fromkeys(signature.outputs, 0.0)
     generator = torch.Generator().manual_seed(seed)
-    for batch in (1, 3):
-        noisy = {name: _like(example, batch, generator) for name, example in inputs.items()}
-        expected = network(*noisy.values())
-        expected = (expected,) if isinstance(expected, Tensor) else expected
-        found = session(**{name: value.numpy() for name, value in noisy.items()})
-        for name, value in zip(outputs, expected, strict=True):
-            difference = (value - torch.from_numpy(found[name])).abs().max().item()
-            absolute[name] = max(absolute[name], difference if math.isfinite(difference) else math.inf)
+    for repeats in (1, 3) if signature.batched else (1,):
+        inputs = {
+            name: _like(example, repeats if name in signature.batched else 1, generator)
+            for name, example in signature.inputs.items()
+        }
+        expected = _named(network(*inputs.values()), signature.outputs)
+        found = program(**inputs)
+        for name, value in expected.items():
+            difference = (value - found[name]).abs().max().item()
+            absolute[name] = max(absolute[name], difference if np.isfinite(difference) else float("inf"))
             scale[name] = max(scale[name], value.abs().max().item())
     return Parity(absolute, scale)
 
 
-def open_session(
-    path: str | Path, *, precision: Precision = "fp32", threads: int | None = None, device: str = "cpu"
-) -> Session:
-    """Open a file that :func:`export` wrote.
+def open_program(
+    path: str | Path, *, precision: Precision = "f32", threads: int | None = None, device: str = "cpu"
+) -> Program:
+    """Open a file that :func:`write_program` wrote.
 
     Args:
         path: ``.onnx`` or ``.xml``.
@@ -142,51 +143,70 @@ def open_session(
         device: ``cpu``, or ``cuda`` for ONNX files where ONNX Runtime has it; OpenVINO's names for others.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ExportError: the file cannot be read, or the runtime lacks the device.
+        ExportError: the file cannot be read, or the runtime lacks device or precision.
         ImportError: the runtime is not installed.
-        ValueError: another suffix, or a precision that the runtime does not have.
+        ValueError: another suffix.
     """
     path = Path(path)
     kind = _kind(path)
     if not path.is_file():
-        raise FileNotFoundError(f"there is no exported network at {path}")
-    if precision not in _OPENVINO_PRECISIONS or (kind == "onnx" and precision != "fp32"):
-        known = "fp32; write an OpenVINO file for others" if kind == "onnx" else ", ".join(_OPENVINO_PRECISIONS)
-        raise ValueError(f"{path}: precision {precision!r} is not one of {known}")
-    session = _OnnxSession if kind == "onnx" else _OpenVinoSession
-    return session(path, precision, threads, device)
+        raise ExportError(f"there is no program at {path}")
+    if kind == "onnx":
+        return _OnnxProgram(path, precision, threads, device)
+    return _OpenVinoProgram(path, precision, threads, device)
 
 
 def _kind(path: Path) -> str:
     if path.suffix not in SUFFIXES:
-        raise ValueError(f"{path}: the suffix of an exported network is one of {', '.join(SUFFIXES)}")
+        raise ValueError(f"{path}: a program's suffix is one of {', '.join(SUFFIXES)}")
     return SUFFIXES[path.suffix]
 
 
 def _parts(path: Path) -> list[Path]:
-    """The files of an exported network that exist."""
+    """The files of a program that exist."""
     return [part for part in (path, path.with_suffix(".bin")) if part.exists()]
 
 
-def _like(example: Tensor, batch: int, generator: torch.Generator) -> Tensor:
-    """``batch`` noisy copies of an example's first element."""
-    copies = example[:1].expand(batch, *example.shape[1:]).contiguous()
-    return copies + 0.1 * torch.randn(copies.shape, generator=generator) if copies.is_floating_point() else copies
+def _like(example: Tensor, repeats: int, generator: torch.Generator) -> Tensor:
+    """The example, and ``repeats`` - 1 noisy copies of it; integers as they are."""
+    copies = example.repeat(repeats, *[1] * (example.ndim - 1))
+    if example.is_floating_point():
+        copies = copies + 0.1 * torch.randn(copies.shape, generator=generator)
+    return copies
 
 
-def _write_onnx(network: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str], path: Path) -> None:
-    # torch takes a dimension of one for constant, so that it is traced with a batch of two
-    examples = tuple(value[:1].expand(2, *value.shape[1:]).contiguous() for value in inputs.values())
+def _named(outputs: Tensor | Sequence[Tensor], names: Sequence[str]) -> dict[str, Tensor]:
+    outputs = (outputs,) if isinstance(outputs, Tensor) else outputs
+    return dict(zip(names, outputs, strict=True))
+
+
+def _dynamic(signature: Signature) -> tuple[dict[int, Any] | None, ...] | None:
+    """Dimensions that may vary, for torch.export."""
+    if not signature.batched:
+        return None
     batch = torch.export.Dim("batch", min=1, max=1024)
+    return tuple({0: batch} if name in signature.batched else None for name in signature.inputs)
+
+
+def _examples(signature: Signature) -> tuple[Tensor, ...]:
+    """Examples to trace with: batches of two, since torch takes a dimension of one for constant."""
+    return tuple(
+        example.expand(2, *example.shape[1:]).contiguous()
+        if name in signature.batched and len(example) == 1
+        else example
+        for name, example in signature.inputs.items()
+    )
+
+
+def _write_onnx(network: nn.Module, signature: Signature, path: Path) -> None:
     with _quiet():
         try:
             program = torch.onnx.export(
                 network,
-                examples,
-                input_names=list(inputs),
-                output_names=list(outputs),
-                dynamic_shapes=tuple({0: batch} for _ in inputs),
+                _examples(signature),
+                input_names=list(signature.inputs),
+                output_names=list(signature.outputs),
+                dynamic_shapes=_dynamic(signature),
                 dynamo=True,
                 verbose=False,
             )
@@ -197,17 +217,15 @@ def _write_onnx(network: nn.Module, inputs: Mapping[str, Tensor], outputs: Seque
             raise ExportError(f"{type(network).__name__} cannot be written as ONNX: {_first_line(error)}") from error
 
 
-def _write_openvino(network: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str], path: Path) -> None:
+def _write_openvino(network: nn.Module, signature: Signature, path: Path) -> None:
     import openvino
 
     onnx = path.with_suffix(".onnx")
+    _write_onnx(network, signature, onnx)
     try:
-        _write_onnx(network, inputs, outputs, onnx)
         with _quiet():
             openvino.save_model(openvino.convert_model(onnx), path, compress_to_fp16=False)
     except RuntimeError as error:
-        if isinstance(error, ExportError):
-            raise
         raise ExportError(f"{type(network).__name__} cannot be written for OpenVINO: {_first_line(error)}") from error
     finally:
         onnx.unlink(missing_ok=True)
@@ -231,22 +249,28 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _checked(session: Session, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    if set(inputs) != set(session.inputs):
-        raise ValueError(f"the network takes {', '.join(session.inputs)}, got {', '.join(inputs)}")
-    return {name: np.ascontiguousarray(value) for name, value in inputs.items()}
+def _arrays(program: Program, inputs: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    if set(inputs) != set(program.inputs):
+        raise ValueError(f"the program takes {', '.join(program.inputs)}, got {', '.join(inputs)}")
+    return {name: np.ascontiguousarray(value.detach().cpu().numpy()) for name, value in inputs.items()}
 
 
-class _OnnxSession:
+class _OnnxProgram:
     """A file in ONNX Runtime."""
 
     def __init__(self, path: Path, precision: Precision, threads: int | None, device: str) -> None:
         import onnxruntime
 
+        if precision != "f32":
+            raise ExportError(
+                f"{path}: ONNX files are computed in f32, not {precision}; write an OpenVINO file for that"
+            )
         providers = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
         provider = providers.get(device.split(":")[0])
         if provider not in onnxruntime.get_available_providers():
-            raise ExportError(f"{path}: this ONNX Runtime cannot use {device!r}; install onnxruntime-gpu or take 'cpu'")
+            raise ExportError(
+                f"{path}: this ONNX Runtime cannot use {device!r}; install onnxruntime-gpu, or take 'cpu'"
+            )
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         if threads is not None:
@@ -258,31 +282,30 @@ class _OnnxSession:
         self.inputs = tuple(entry.name for entry in self._session.get_inputs())
         self.outputs = tuple(entry.name for entry in self._session.get_outputs())
 
-    def __call__(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
-        found = self._session.run(list(self.outputs), _checked(self, inputs))
-        return dict(zip(self.outputs, found, strict=True))
+    def __call__(self, **inputs: Tensor) -> dict[str, Tensor]:
+        """Outputs by name. Raises ValueError when the inputs are others than the program's."""
+        found = self._session.run(list(self.outputs), _arrays(self, inputs))
+        return {name: torch.from_numpy(value) for name, value in zip(self.outputs, found, strict=True)}
 
 
-class _OpenVinoSession:
+class _OpenVinoProgram:
     """A file in OpenVINO, whose CPU would otherwise choose bfloat16 where it has it."""
 
     def __init__(self, path: Path, precision: Precision, threads: int | None, device: str) -> None:
         import openvino
 
-        properties: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": _OPENVINO_PRECISIONS[precision],
-            "PERFORMANCE_HINT": "LATENCY",
-        }
+        properties: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
         if threads is not None:
             properties["INFERENCE_NUM_THREADS"] = threads
         try:
             core = openvino.Core()
-            self._network = core.compile_model(core.read_model(path), device.upper(), properties)
+            self._program = core.compile_model(core.read_model(path), device.upper(), properties)
         except RuntimeError as error:
             raise ExportError(f"{path} cannot be opened by OpenVINO on {device}: {_first_line(error)}") from error
-        self.inputs = tuple(port.get_any_name() for port in self._network.inputs)
-        self.outputs = tuple(port.get_any_name() for port in self._network.outputs)
+        self.inputs = tuple(port.get_any_name() for port in self._program.inputs)
+        self.outputs = tuple(port.get_any_name() for port in self._program.outputs)
 
-    def __call__(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
-        found = self._network(_checked(self, inputs))
-        return {name: found[name].copy() for name in self.outputs}
+    def __call__(self, **inputs: Tensor) -> dict[str, Tensor]:
+        """Outputs by name. Raises ValueError when the inputs are others than the program's."""
+        found = self._program(_arrays(self, inputs))
+        return {name: torch.from_numpy(found[name].copy()) for name in self.outputs}
