@@ -86,6 +86,24 @@ def test_every_dataset(rule, setting, kind, world, stored):
 
 
 @pytest.mark.parametrize("rule", ["ostrack", "pytracking"])
+def test_everything_stored_is_compared(rule, stored):
+    arrays, meta = stored(f"ope_dataset_{rule}")
+    settings = {"default": list(CURVES.values()), "exclude": list(CURVES.values()), "fine": [CURVES["success"]]}
+    stored_for = {("float", "default"), ("float", "exclude"), ("float", "fine"), ("int", "default")}
+    compared = {
+        f"{tag}/{kind}/{setting}/{label}"
+        for tag in TAGS
+        for kind, setting in stored_for
+        for label in (*settings[setting], *(["avg_overlap_all"] if setting != "fine" else []))
+    }
+    assert compared == set(arrays)
+    places = {f"{tag}/{kind}/{setting}" for tag in TAGS for kind in ("float", "int") for setting in SETTINGS}
+    scored = {f"{place}/{variant}" for place in places for variant in ("runs", "merged")}
+    rest = {key for key in meta["scores"] if key not in scored}
+    assert all(key.endswith("/report") or key.startswith("otb/single_frame/") for key in rest)
+
+
+@pytest.mark.parametrize("rule", ["ostrack", "pytracking"])
 def test_printed_table(rule, world, stored):
     _, meta = stored(f"ope_dataset_{rule}")
     for group in ("lasot", "uav", "otb", "lasot_extension_subset"):

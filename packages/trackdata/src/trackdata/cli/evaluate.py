@@ -152,6 +152,8 @@ def _finish(
 
     report = write_report(results, dataset, output, title=title, convention=convention, limit=limit)
     Console().print(comparison_table(report.scores))
+    if report.comparison is not None and report.comparison.differences:
+        Console().print(report.comparison)
     print(f"report: {report.html}")
     return tell_failures([(entry.tracker, entry.failures) for entry in report.scores])
 
