@@ -129,7 +129,7 @@ class TrackingConfig:
         penalty_k: how strongly changes of size and aspect are penalised.
         context: pixels around the target, relative to the sum of its sides.
         min_side: in pixels; the box is never smaller.
-        resampling: how crops are resampled, see :mod:`sparse_track.crops`.
+        resampling, geometry: how crops are cut, see :mod:`sparse_track.crops`.
     """
 
     test_lr: float = 0.95
@@ -138,6 +138,7 @@ class TrackingConfig:
     context: float = 0.5
     min_side: float = 10.0
     resampling: Literal["exact", "legacy"] = "exact"
+    geometry: Literal["published", "consistent"] = "published"
 
     def __post_init__(self) -> None:
         for name in ("test_lr", "window_influence"):
@@ -186,11 +187,15 @@ class ColourConfig:
         flip_probability: both crops are mirrored together.
         jitter: brightness, contrast and saturation are each multiplied by ``1 - jitter`` to ``1 + jitter``, in any
             order, of each crop on its own.
+        lighting: standard deviation of a shift along the principal components of ImageNet's colours, of each crop.
+        blur_probability: each crop is blurred on its own.
     """
 
     gray_probability: float = 0.0
     flip_probability: float = 0.0
     jitter: float = 0.0
+    lighting: float = 0.0
+    blur_probability: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -207,7 +212,7 @@ class DataConfig:
         colour: colour augmentation.
         context: pixels around the target, relative to the sum of its sides.
         attempts: draws of a jitter until the target lies in its crop; after them the crop is not jittered.
-        resampling: how crops are resampled, see :mod:`sparse_track.crops`.
+        resampling, geometry: how crops are cut, see :mod:`sparse_track.crops`.
     """
 
     train: tuple[Source, ...]
@@ -222,6 +227,7 @@ class DataConfig:
     context: float = 0.5
     attempts: int = 50
     resampling: Literal["exact", "legacy"] = "exact"
+    geometry: Literal["published", "consistent"] = "published"
 
 
 @dataclass(frozen=True)

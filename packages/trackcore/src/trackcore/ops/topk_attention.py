@@ -29,7 +29,8 @@ except ImportError:  # no Triton for this platform: blocks of logits on CUDA as 
 _BLOCK = {"cpu": 1 << 18}
 _BLOCK_ELSEWHERE = 1 << 26
 _KERNEL_TYPES = (torch.float32, torch.float16, torch.bfloat16)
-_TILE_BYTES = 1 << 16  # of the keys a kernel holds at once
+_MOST_KEYS = 1024  # of a kernel's tile
+_TILES_OF_KEYS = 2.5  # what a kernel takes of shared memory, at most, in tiles of its keys
 
 
 def topk_weights(queries: Tensor, keys: Tensor, count: int, mask: Tensor | None = None) -> Tensor:
@@ -205,9 +206,10 @@ def _wants_kernel(queries: Tensor, keys: Tensor, values: Tensor) -> bool:
     """On CUDA, where one tile holds all keys of a row."""
     if not queries.is_cuda or triton is None or queries.dtype not in _KERNEL_TYPES:
         return False
-    width = queries.shape[-1]
-    tile = triton.next_power_of_2(keys.shape[-2]) * width * queries.element_size()
-    return values.shape[-1] == width and width in (16, 32, 64, 128) and tile <= _TILE_BYTES
+    number, width = triton.next_power_of_2(keys.shape[-2]), queries.shape[-1]
+    room = torch.cuda.get_device_properties(queries.device).shared_memory_per_block_optin
+    fits = number <= _MOST_KEYS and _TILES_OF_KEYS * number * width * queries.element_size() <= room
+    return values.shape[-1] == width and width in (16, 32, 64, 128) and fits
 
 
 def _outputs(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
