@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from trackdata.errors import AnnotationError
+from trackdata.png import decode_plain_png
 from trackdata.storage import Store, read_annotation
 from trackdata.writing import write_atomically
 
@@ -60,6 +61,9 @@ def decode_labels(data: bytes, source: str | Path) -> np.ndarray:
     Raises:
         AnnotationError: the file is damaged, or holds colours, which say nothing about numbers.
     """
+    plain = decode_plain_png(data)
+    if plain is not None:
+        return plain
     image, packed = _decode(data, source)
     if image.mode in ("P", "L", "1"):
         labels = np.array(image, np.uint8)
