@@ -1,4 +1,4 @@
-"""Training pairs: random crops, colour, labels, against the published program and on data that is not as it should be."""
+"""Training pairs: random crops, colour and labels against the published program, and data that is not as it should be."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from sparse_track.config import BackboneConfig, HeadConfig, ModelConfig, NeckConfig, TrackingConfig
+from sparse_track.config import BackboneConfig, HeadConfig, ModelConfig, NeckConfig
 from sparse_track.configurations import get_configuration
 from sparse_track.head import Predictions, cell_centres
 from sparse_track.network import build
