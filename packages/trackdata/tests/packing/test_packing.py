@@ -204,7 +204,7 @@ def test_the_map_of_lmdb_grows_by_itself(tmp_path, monkeypatch):
     monkeypatch.setattr(packer, "_BATCH_BYTES", 1 << 20)
     (tmp_path / "tree").mkdir()
     for number in range(30):
-        (tmp_path / "tree" / f"{number}.bin").write_bytes(os.urandom(200_000))
+        (tmp_path / "tree" / f"{number}.bin").write_bytes(os.urandom(500_000))
     pack(tmp_path / "tree", tmp_path / "out")
     assert content(tmp_path / "out") == content(tmp_path / "tree")
 
