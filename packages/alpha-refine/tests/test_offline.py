@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from alpha_refine.evaluation import evaluate
+from alpha_refine.loading import load_refiner
 from alpha_refine.network import build
 from alpha_refine.offline import refine_results
 from alpha_refine.recipes import get_recipe
 from alpha_refine.refined_tracker import RefinedTracker
-from alpha_refine.refiner import load_refiner
 from alpha_refine.replay import ReplayTracker
 from alpha_refine.rules import Rules
 from trackcore.checkpoints import save_weights

@@ -15,9 +15,10 @@ from alpha_refine.confidence import confidence
 from alpha_refine.config import ModelConfig
 from alpha_refine.folding import prepare
 from alpha_refine.geometry import first_box
+from alpha_refine.loading import load_refiner
 from alpha_refine.network import build
 from alpha_refine.recipes import get_recipe
-from alpha_refine.refiner import Refiner, join, load_refiner
+from alpha_refine.refiner import Refiner, join
 from alpha_refine.weights import load_network, model_of
 from trackcore import checkpoints
 from trackcore.recipes import to_yaml

@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 from alpha_refine.backbone import build_backbone
+from alpha_refine.loading import load_refiner
 from alpha_refine.network import build
 from alpha_refine.recipes import get_recipe, recipe_names
-from alpha_refine.refiner import load_refiner
 from alpha_refine.training import RefinementTask, load_start_weights, sample_source, train
 from trackcore import checkpoints
 from trackcore.recipes import UnknownRecipeError, from_yaml, to_yaml

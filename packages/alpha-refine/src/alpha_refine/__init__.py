@@ -8,10 +8,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from alpha_refine.loading import load_refiner
     from alpha_refine.recipes import get_recipe, recipe_names
     from alpha_refine.refined_tracker import RefinedTracker
     from alpha_refine.refined_tracker import create as load_tracker
-    from alpha_refine.refiner import Refiner, load_refiner
+    from alpha_refine.refiner import Refiner
     from alpha_refine.replay import ReplayTracker
     from alpha_refine.rules import Rules, get_rules
     from alpha_refine.training import train
@@ -36,7 +37,7 @@ _HOMES = {
     "Rules": ("rules", "Rules"),
     "get_recipe": ("recipes", "get_recipe"),
     "get_rules": ("rules", "get_rules"),
-    "load_refiner": ("refiner", "load_refiner"),
+    "load_refiner": ("loading", "load_refiner"),
     "load_tracker": ("refined_tracker", "create"),
     "recipe_names": ("recipes", "recipe_names"),
     "train": ("training", "train"),

@@ -18,6 +18,7 @@ VERBS = {
     "evaluate": "score a base tracker over a dataset, with and without refinement",
     "refine-results": "refine results that any tracker has written",
     "train": "train a refiner",
+    "export": "write a refiner for ONNX Runtime and OpenVINO, compared with PyTorch",
     "convert": "write weights of a published file as .safetensors, or the other way round",
     "profile": "count parameters, multiply-adds and time of a refiner",
     "recipes": "list the recipes",

@@ -122,7 +122,7 @@ class PooledNeck(nn.Module):
         if boxes is None:
             raise ValueError("this neck pools the template from its box: give template boxes")
         corners = torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], dim=1)
-        index = torch.arange(len(boxes), device=boxes.device, dtype=boxes.dtype)[:, None]
+        index = torch.arange(boxes.shape[0], device=boxes.device, dtype=boxes.dtype)[:, None]
         return prroi_pool(features, torch.cat([index, corners], dim=1), POOLED_SIDE, 1 / self.stride)
 
     def forward(self, kernel: Tensor, features: Tensor) -> Tensor:

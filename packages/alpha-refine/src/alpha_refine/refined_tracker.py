@@ -12,7 +12,8 @@ import numpy as np
 
 from alpha_refine.crops import CropError
 from alpha_refine.geometry import box_of_mask, clip_to_border
-from alpha_refine.refiner import Precision, Refined, Refiner, Template, load_refiner
+from alpha_refine.loading import Backend, Precision, load_refiner
+from alpha_refine.refiner import Refined, Refiner, Template
 from alpha_refine.rules import Rules, get_rules
 from trackcore.tracker import Prediction, Tracker, check_correction, create_tracker
 
@@ -159,13 +160,14 @@ def create(
     base_options: Mapping[str, Any] | None = None,
     device: str = "auto",
     precision: Precision = "fp32",
+    backend: Backend = "torch",
     **changes: Any,
 ) -> RefinedTracker:
     """Build a refined tracker (registered as ``alpha-refine``).
 
     Args:
         base: name of a registered tracker, or a tracker.
-        weights, recipe, device, precision: of the refiner; see :func:`alpha_refine.refiner.load_refiner`.
+        weights, recipe, device, precision, backend: of the refiner; see :func:`alpha_refine.loading.load_refiner`.
         rules: see :func:`alpha_refine.rules.get_rules`, or rules.
         base_options: for the base tracker's factory, such as its weights.
         changes: fields of the rules that shall differ, such as ``mask=True``.
@@ -181,7 +183,7 @@ def create(
     except TypeError as error:
         known = ", ".join(field.name for field in fields(Rules))
         raise ValueError(f"unknown option: {error} (rules have: {known})") from error
-    refiner = load_refiner(weights, recipe, device=device, precision=precision)
+    refiner = load_refiner(weights, recipe, device=device, precision=precision, backend=backend)
     if isinstance(base, str):
         base = create_tracker(base, **(base_options or {}))
     return RefinedTracker(base, refiner, chosen)

@@ -15,8 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -36,20 +35,14 @@ from alpha_refine.crops import (
     mask_from_crop,
     window_of,
 )
-from alpha_refine.folding import prepare
-from alpha_refine.network import Output, build
-from alpha_refine.recipes import get_recipe
-from alpha_refine.weights import load_network
-from trackcore.devices import pick_device
+from alpha_refine.network import Output
 from trackcore.tracker import check_box, check_frame
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
-Precision = Literal["fp32", "bf16", "fp16"]
 # There are only 256 values a channel; computed in float64 and rounded once, as published.
 _LEVELS = ((np.arange(256)[None, :, None] / 255 - np.array(MEAN)) / np.array(STD)).astype(np.float32)
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Network(Protocol):
@@ -226,47 +219,3 @@ def _rows(boxes: np.ndarray) -> np.ndarray:
     if rows.ndim != 2 or rows.shape[1] != 4:
         raise ValueError(f"boxes are (4,) or (N, 4) numbers x, y, w, h, got shape {np.shape(boxes)}")
     return rows
-
-
-def load_refiner(
-    weights: str | Path | None = None,
-    recipe: str | None = None,
-    *,
-    device: str = "auto",
-    precision: Precision = "fp32",
-    border: Border | None = None,
-    coordinates: Coordinates | None = None,
-    confidence: Confidence = "peak",
-) -> Refiner:
-    """Build a refiner, made ready for inference.
-
-    Args:
-        weights: own ``.safetensors`` or a published ``.pth.tar``; None leaves fresh random weights, which is only good
-            for trying things out.
-        recipe: name of the network's recipe; None takes what the weights say.
-        device: see :func:`trackcore.devices.pick_device`.
-        precision: of the backbone; neck and heads always run in float32.
-        border, coordinates: see :mod:`alpha_refine.crops`; None takes what the network was trained with.
-        confidence: see :func:`alpha_refine.confidence.confidence`.
-
-    Raises:
-        CheckpointError: the weights cannot be read, or fit another network.
-        UnknownRecipeError: no such recipe.
-        ValueError: neither weights nor recipe, or an unknown precision or device.
-    """
-    if precision not in _DTYPES:
-        raise ValueError(f"precision must be one of {', '.join(_DTYPES)}, got {precision!r}")
-    if weights is None and recipe is None:
-        raise ValueError("give weights (a .safetensors or .pth.tar file) or the name of a recipe")
-    network = load_network(weights, recipe) if weights is not None else build(get_recipe(recipe).model)
-    config = network.config
-    chosen = pick_device(device)
-    prepare(network).feature_extractor.to(_DTYPES[precision])
-    return Refiner(
-        network.to(chosen),
-        config,
-        device=chosen,
-        border=border or config.border,
-        coordinates=coordinates or config.coordinates,
-        confidence=confidence,
-    )

@@ -28,10 +28,12 @@ class RefinerChoice:
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps"""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    """of the backbone; the rest always runs in float32"""
+    """of the backbone, or with openvino of all of the network"""
+    backend: Literal["torch", "compile", "onnx", "openvino"] = "torch"
+    """what computes; for onnx and openvino --weights is a folder of `alpha-refine export`"""
 
     def options(self) -> dict[str, Any]:
-        """Arguments for :func:`alpha_refine.refiner.load_refiner`.
+        """Arguments for :func:`alpha_refine.loading.load_refiner`.
 
         Raises:
             UsageError: neither weights nor recipe.
@@ -44,7 +46,8 @@ class RefinerChoice:
                 file=sys.stderr,
             )
         weights = str(self.weights) if self.weights is not None else None
-        return {"weights": weights, "recipe": self.recipe, "device": self.device, "precision": self.precision}
+        chosen = {"device": self.device, "precision": self.precision, "backend": self.backend}
+        return {"weights": weights, "recipe": self.recipe, **chosen}
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,9 @@ def run(words: Sequence[str]) -> int:
     if asked.repeats < 0:
         raise UsageError(f"--repeats must not be negative, got {asked.repeats}")
 
+    from alpha_refine.loading import load_refiner
     from alpha_refine.profile import measure_size, measure_time
     from alpha_refine.recipes import get_recipe
-    from alpha_refine.refiner import load_refiner
 
     config = get_recipe(asked.recipe).model
     size = measure_size(config)
