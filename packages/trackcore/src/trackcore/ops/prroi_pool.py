@@ -120,7 +120,7 @@ def pool_by_products(features: Tensor, rois: Tensor, height: int, width: int, sc
     of an image is taken for each box.
     """
     precision = features.dtype if features.dtype.itemsize >= 4 else torch.float32
-    known = (rois[:, :1] >= 0) & (rois[:, :1] < len(features))
+    known = (rois[:, :1] >= 0) & (rois[:, :1] < features.shape[0])  # len() would make it a constant in exported graphs
     usable = known & rois[:, 1:].isfinite().all(dim=1, keepdim=True)
     exact = features.device.type in ("cpu", "cuda") and not torch.onnx.is_in_onnx_export()
     wide = torch.float64 if exact else precision
@@ -129,7 +129,7 @@ def pool_by_products(features: Tensor, rois: Tensor, height: int, width: int, sc
     rows = bin_weights(top, bottom, height, features.shape[2]).to(precision)
     with torch.autocast(features.device.type, enabled=False):
         features_wide = features.to(precision)
-        if len(features) == 1:  # all columns at once
+        if features.shape[0] == 1:  # all columns at once
             number, bins, pixels = columns.shape
             across = features_wide[0].reshape(-1, pixels) @ columns.reshape(-1, pixels).mT
             pooled = torch.einsum("rph,chrq->rcpq", rows, across.view(*features.shape[1:3], number, bins))
