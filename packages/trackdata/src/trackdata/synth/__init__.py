@@ -6,7 +6,7 @@
 ((240, 320, 3), (10, 4))
 """
 
-from trackdata.synth.config import PRESETS, SynthConfig, preset
+from trackdata.synth.config import PRESETS, SynthConfig, WorldConfig, preset
 from trackdata.synth.layouts.got10k import write_got10k
 from trackdata.synth.layouts.writer import SynthMismatchError, WriteReport, write_layout
 from trackdata.synth.preview import contact_sheet, write_video
@@ -20,6 +20,7 @@ __all__ = [
     "SynthDataset",
     "SynthMismatchError",
     "SynthSequence",
+    "WorldConfig",
     "WriteReport",
     "contact_sheet",
     "generate_sequence",

@@ -172,7 +172,12 @@ PRESETS: dict[str, SynthConfig] = {
         vanishing=0.1,
     ),
     "rich": SynthConfig(
-        distractors=(0, 4), bystanders=(0, 3), clutter=(0, 60), leaving=0.25, vanishing=0.15, world=WorldConfig()
+        distractors=(0, 4),
+        bystanders=(0, 2),
+        clutter=(0, 48),
+        leaving=0.25,
+        vanishing=0.15,
+        world=WorldConfig(),
     ),
 }
 

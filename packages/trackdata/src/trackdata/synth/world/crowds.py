@@ -28,8 +28,7 @@ def populated(rng: np.random.Generator, config: SynthConfig, options: WorldConfi
     movers = [mover for mover in movers if mover is not None]
     objects = _count(rng, config.objects)
     late = int(np.count_nonzero(rng.uniform(size=objects - 1) < _LATE))
-    while len(movers) < objects - 1 - late:
-        movers += filter(None, [bystander(rng, take)])
+    movers += [bystander(rng, take) or newcomer(rng, take) for _ in range(objects - 1 - late - len(movers))]
     chosen = rng.choice(len(movers), objects - 1 - late, replace=False) if objects > 1 + late else ()
     chosen = [*chosen, *range(len(movers), len(movers) + late)]
     movers += [newcomer(rng, take) for _ in range(late)]

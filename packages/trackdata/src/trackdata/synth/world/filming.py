@@ -12,7 +12,6 @@ from trackdata.synth.lighting import illumination
 from trackdata.synth.world.cameras import View
 from trackdata.synth.world.codecs import GROUP, recompress
 from trackdata.synth.world.films import Developer
-from trackdata.synth.world.meshes import normals
 from trackdata.synth.world.performers import Performer
 from trackdata.synth.world.rasters import Raster, interpolate
 from trackdata.synth.world.shadows import cast_shadows
@@ -21,6 +20,7 @@ from trackdata.synth.world.skins import Skin
 from trackdata.synth.world.surfaces import Surfaces
 from trackdata.synth.world.worlds import Posed, World, motions, posed
 
+_DULL = 0.15  # gloss below which highlights are not worth drawing
 _STILL = 1.5  # pixels of motion during the exposure that leave an object sharp
 
 Places = tuple[np.ndarray, np.ndarray]  # rows and columns
@@ -118,7 +118,7 @@ class Renderer:
         """
         mesh, place, skin = one.performer.body.mesh, self.world.place, self._skin(one)
         corners = mesh.faces[raster.faces]
-        normal = normals(mesh, one.points)
+        normal = one.normals()
         towards = normal @ self._sun
         if mesh.open:
             towards = np.abs(towards)
@@ -128,7 +128,7 @@ class Renderer:
         values = [mesh.uv[raster.faces, :, 0], mesh.uv[raster.faces, :, 1], light[corners]]
         material = mesh.material[raster.faces]
         shines = skin.gloss[material]
-        if shines.any():
+        if shines.max() > _DULL:
             values.append(shines[:, None] * _glints(normal, self._sun, view.position - one.points)[corners])
         covered, face, found = interpolate(mesh, raster, one.pixels, one.depth, np.array(values))
         detail = 0.5 * one.performer.size * view.focal / max(one.distance, 0.05)
@@ -155,7 +155,7 @@ class Renderer:
             view = self.world.steady(time)
             depth = float(view.axes[2] @ (performer.path.at(time, self.world.steady) - view.position))
             if depth > performer.size / 4:
-                spans.append(performer.size * view.focal / depth)
+                spans.append(0.7 * performer.size * view.focal / depth)
         return min(128.0, max(spans))
 
 

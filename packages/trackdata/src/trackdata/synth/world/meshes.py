@@ -37,6 +37,11 @@ class Mesh:
     open: bool = False
 
     @cached_property
+    def resting(self) -> np.ndarray:
+        """``(V, 3)`` normals at rest."""
+        return normals(self, self.points)
+
+    @cached_property
     def neighbours(self) -> np.ndarray:
         """``(V, K)`` faces that meet in each point; F where there are fewer than K."""
         owner, face = self.faces.ravel(), np.repeat(np.arange(len(self.faces)), 4)

@@ -43,6 +43,8 @@ class PaintedPlan:
     def look(self, x: np.ndarray, y: np.ndarray, pixel: float) -> np.ndarray:
         """The map at positions in metres: uint8 ``(h, W, 4)``, colour factors times 128, the second material's share.
 
+        Every other pixel is looked up, as the map is coarser than the image anyway.
+
         Args:
             pixel: metres that a pixel spans, about; decides how fine the map is.
         """
@@ -50,8 +52,9 @@ class PaintedPlan:
         scale = np.float32(len(picture) / self.extent)
         # OpenCV wraps positions at the picture's edges, as long as they fit its integers
         limit = np.float32(30 * len(picture))
-        maps = (np.clip(part * scale, -limit, limit) for part in (x, y))
-        return cv2.remap(picture, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+        maps = (np.clip(part[::2, ::2] * scale, -limit, limit) for part in (x, y))
+        found = cv2.remap(picture, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+        return cv2.resize(found, (x.shape[1], x.shape[0]), interpolation=cv2.INTER_LINEAR)
 
 
 def paint_plan(plan: Plan) -> PaintedPlan:

@@ -15,6 +15,7 @@ from trackdata.synth.annotations import ObjectMasks
 from trackdata.synth.scene import Light
 from trackdata.synth.world.cameras import NEAR, Camera, View
 from trackdata.synth.world.films import Film
+from trackdata.synth.world.meshes import normals
 from trackdata.synth.world.performers import Performer
 from trackdata.synth.world.rasters import Raster, rasterise
 from trackdata.synth.world.skies import Sky
@@ -121,17 +122,23 @@ class Posed:
     """A performer's points at one moment.
 
     Attributes:
-        number, distance: as of its spot.
+        number, matrix, distance: as of its spot.
         points: ``(V, 3)`` in the world, metres.
         pixels, depth: ``(V, 2)`` and ``(V,)`` in the image.
     """
 
     number: int
     performer: Performer
+    matrix: np.ndarray
     distance: float
     points: np.ndarray
     pixels: np.ndarray
     depth: np.ndarray
+
+    def normals(self) -> np.ndarray:
+        """``(V, 3)`` unit normals in the world."""
+        body = self.performer.body
+        return normals(body.mesh, self.points) if body.supple else body.mesh.resting @ self.matrix.T
 
     def raster(self, limits: tuple[int, int, int, int], padding: int = 1) -> Raster | None:
         """Its pixels within ``limits`` (left, top, right, bottom)."""
@@ -174,7 +181,7 @@ def pose(spot: Spot, view: View, time: float) -> Posed | None:
     pixels, depth = view.project(points)
     if depth.max() <= NEAR:
         return None
-    return Posed(spot.number, spot.performer, spot.distance, points, pixels, depth)
+    return Posed(spot.number, spot.performer, spot.matrix, spot.distance, points, pixels, depth)
 
 
 def posed(world: World, time: float) -> list[Posed]:
