@@ -66,7 +66,7 @@ class Comparison:
 
     def to_json(self) -> dict[str, Any]:
         """Everything as JSON-able values; NaN becomes null."""
-        return _without_nan(asdict(self))
+        return without_nan(asdict(self))
 
     def __rich__(self) -> Table:
         from rich.box import SIMPLE_HEAD
@@ -183,9 +183,10 @@ def _difference(
     )
 
 
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
+def without_nan(value: Any) -> Any:
+    """Nested mappings and lists with NaN as None, for JSON."""
+    if isinstance(value, Mapping):
+        return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
+        return [without_nan(item) for item in value]
     return None if isinstance(value, float) and math.isnan(value) else value

@@ -21,7 +21,7 @@ from trackdata.evaluation.attributes import (
     read_attributes,
     sequences_with_marks,
 )
-from trackdata.evaluation.comparison import Comparison, compare, show_p
+from trackdata.evaluation.comparison import Comparison, compare, show_p, without_nan
 from trackdata.evaluation.conventions import convention as convention_named
 from trackdata.evaluation.examples import Example, show_example, worst_sequences
 from trackdata.evaluation.metrics import METRICS, PLAIN, primary, show
@@ -209,7 +209,7 @@ def _summary(content: Mapping[str, Any]) -> dict[str, Any]:
     """What ``report.json`` holds."""
     comparison = content["comparison"]
     attributes = [
-        {"name": entry.name, "sequences": entry.sequences, "values": _without_nan(entry.values)}
+        {"name": entry.name, "sequences": entry.sequences, "values": without_nan(entry.values)}
         for entry in content["attributes"]
     ]
     return {
@@ -217,14 +217,8 @@ def _summary(content: Mapping[str, Any]) -> dict[str, Any]:
         "trackers": [entry.to_json() for entry in content["scores"]],
         "comparison": None if comparison is None else comparison.to_json(),
         "attributes": attributes,
-        "attribute_frames": [_without_nan(asdict(entry)) for entry in content["marked"]],
+        "attribute_frames": [without_nan(asdict(entry)) for entry in content["marked"]],
     }
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _without_nan(item) for key, item in value.items()}
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _write_pictures(output: Path, plots: dict[str, str], examples: Sequence[Example]) -> None:
