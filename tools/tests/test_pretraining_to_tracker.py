@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from dropmae_pretrain import config as dropmae_config
 from dropmae_pretrain import network as dropmae
+from dropmae_pretrain import recipes as dropmae_recipes
 from dropmae_pretrain.cli import main
 from onestream_track import network as onestream
+from onestream_track import recipes as onestream_recipes
 from onestream_track.config import ModelConfig
 from onestream_track.pretrained import load_start_weights
 from trackcore import checkpoints
@@ -53,3 +57,13 @@ def test_a_tracker_of_another_size_refuses_it(pretrained, tmp_path):
     network = onestream.build(ModelConfig(width=64, depth=2, heads=2, head_channels=16, position_grid=4))
     with pytest.raises(checkpoints.CheckpointMismatchError, match="no pre-trained encoder for this network"):
         load_start_weights(network, pretrained[0])
+
+
+def test_the_tiny_encoder_fits_the_tiny_tracker(tmp_path):
+    # the tracker's own stem is convolutional; with linear patches the two are made for each other
+    recipe = dropmae_recipes.get_recipe("tiny")
+    state = dropmae.build(recipe.model, recipe.objective).state_dict()
+    path = checkpoints.save_weights(tmp_path / "weights.safetensors", state)
+    network = onestream.build(replace(onestream_recipes.get_recipe("tiny").model, stem="linear"))
+    load_start_weights(network, path)
+    assert torch.equal(network.backbone.blocks[2].mlp.fc1.weight, state["blocks.2.mlp.fc1.weight"])

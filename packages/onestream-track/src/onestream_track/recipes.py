@@ -39,8 +39,10 @@ def get_recipe(name: str) -> Recipe:
     Raises:
         UnknownRecipeError: no such recipe; the message names the nearest.
     """
-    if name in recipes.recipe_names("ostrack"):
-        name = f"ostrack/{name}"
+    # other packages in the same program may have recipes of the same names
+    family = next((family for family in FAMILIES if name in recipes.recipe_names(family)), None)
+    if family is not None:
+        name = f"{family}/{name}"
     return cast(Recipe, recipes.get_recipe(name))
 
 
