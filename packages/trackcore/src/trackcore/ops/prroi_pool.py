@@ -127,15 +127,16 @@ def pool_by_products(features: Tensor, rois: Tensor, height: int, width: int, sc
     left, top, right, bottom = (torch.where(usable, rois[:, 1:], 0).to(wide) * scale).unbind(1)
     columns = bin_weights(left, right, width, features.shape[3]).to(precision)
     rows = bin_weights(top, bottom, height, features.shape[2]).to(precision)
+    maps = features.to(precision).flatten(1, 2)  # (B, C H, W)
     with torch.autocast(features.device.type, enabled=False):
-        features_wide = features.to(precision)
         if features.shape[0] == 1:  # all columns at once
-            number, bins, pixels = columns.shape
-            across = features_wide[0].reshape(-1, pixels) @ columns.reshape(-1, pixels).mT
-            pooled = torch.einsum("rph,chrq->rcpq", rows, across.view(*features.shape[1:3], number, bins))
+            across = (columns.flatten(0, 1) @ maps[0].mT).unflatten(0, columns.shape[:2])
         else:
             images = torch.where(known, rois[:, :1], 0)[:, 0].long()
-            pooled = rows[:, None] @ (features_wide[images] @ columns.mT[:, None])
+            across = columns @ maps[images].mT
+        # (R, Q, C H) as R products of (Q C, H) and (H, P): in this order nothing large has to be moved around
+        pooled = across.unflatten(2, features.shape[1:3]).flatten(1, 2) @ rows.mT
+        pooled = pooled.unflatten(1, (width, features.shape[1])).permute(0, 2, 3, 1)
     return torch.where(usable[:, :, None, None], pooled, torch.nan).to(features.dtype)
 
 
