@@ -229,4 +229,8 @@ def _read_model(kind: Any, parameters: Any, folder: Path) -> Any:
 
 
 # What the registry of trackers calls.
-kcf, csrt, nano, vit, dasiamrpn = (partial(OpenCvTracker, name) for name in list(OPENCV_TRACKERS)[1:])
+kcf = partial(OpenCvTracker, "kcf")
+csrt = partial(OpenCvTracker, "csrt")
+nano = partial(OpenCvTracker, "nano")
+vit = partial(OpenCvTracker, "vit")
+dasiamrpn = partial(OpenCvTracker, "dasiamrpn")
