@@ -320,6 +320,14 @@ class TestBases:
         with pytest.raises(ValueError, match="box"):
             RefinedTracker(StaticTracker(), refiner).init(FRAME, np.array(box))
 
+    def test_bad_frames(self, refiner):
+        tracker = RefinedTracker(Deaf(), refiner)
+        with pytest.raises(ValueError, match="RGB uint8"):
+            tracker.init(FRAME[..., 0], np.array([10.0, 20, 30, 40]))
+        tracker.init(FRAME, np.array([10.0, 20, 30, 40]))
+        with pytest.raises(ValueError, match="RGB uint8"):
+            tracker.update(FRAME.astype(float))
+
     @pytest.mark.parametrize("result", [None, "box", [1, 2, 3], {"x": 1}])
     def test_answers_that_are_no_boxes(self, result):
         with pytest.raises(TypeError, match="four numbers"):

@@ -15,7 +15,7 @@ from alpha_refine.geometry import box_of_mask, clip_to_border
 from alpha_refine.loading import Backend, Precision, load_refiner
 from alpha_refine.refiner import Refined, Refiner, Template
 from alpha_refine.rules import Rules, get_rules
-from trackcore.tracker import Prediction, Tracker, check_correction, create_tracker
+from trackcore.tracker import Prediction, Tracker, check_box, check_correction, check_frame, create_tracker
 
 
 class RefinedTracker:
@@ -40,7 +40,7 @@ class RefinedTracker:
             ValueError: the frame or the box cannot be used.
         """
         shift = self.rules.first_shift
-        box = np.asarray(box, np.float64) + (np.array([shift, shift, 0, 0]) if shift else 0)
+        box = check_box(box, check_frame(frame).shape[:2]) + np.array([shift, shift, 0, 0])
         self._template = self.refiner.init(frame, box)
         self.base.init(frame, box)
 
@@ -70,7 +70,7 @@ class RefinedTracker:
         """
         if self._template is None:
             raise RuntimeError("the tracker has no target yet: call init(frame, box) first")
-        rules, size = self.rules, frame.shape[:2]
+        rules, size = self.rules, check_frame(frame).shape[:2]
         found = as_prediction(self.base.update(frame))
         reported = box = found.box if rules.source != "base" else clip_to_border(found.box, size, rules.margin)
         kept: str | None = None
