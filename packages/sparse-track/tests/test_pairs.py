@@ -1,4 +1,4 @@
-"""Training pairs: random crops, colour and labels against the published program, and data that is not as it should be."""
+"""Training pairs against the published program: crops, colour and labels; and data that is not as it should be."""
 
 from __future__ import annotations
 

@@ -160,12 +160,12 @@ class Decoder(nn.Module):
         """What each layer needs of the encoded template ``(B, Nz, C)``."""
         return tuple(layer.enc_attn.keys_values(tokens) for layer in self.decoder_layers)
 
-    def forward(self, features: Tensor, memory: tuple[KeysValues, ...]) -> Tensor:
-        """Map ``(B, C, s, s)`` to map ``(B, C, s, s)``."""
-        tokens = features.flatten(2).transpose(1, 2) + self.spatial_position_encoding()
+    def forward(self, tokens: Tensor, memory: tuple[KeysValues, ...]) -> Tensor:
+        """``(B, N, C)`` tokens of the search region to ``(B, N, C)``."""
+        tokens = tokens + self.spatial_position_encoding()
         for layer, known in zip(self.decoder_layers, memory, strict=True):
             tokens = layer(tokens, known)
-        return tokens.transpose(1, 2).unflatten(2, features.shape[2:])
+        return tokens
 
 
 class Neck(nn.Module):
@@ -182,4 +182,6 @@ class Neck(nn.Module):
 
     def forward(self, search: Tensor, memory: tuple[KeysValues, ...]) -> Tensor:
         """Adjusted search features ``(B, C, s, s)`` to ``(B, 2 C, s, s)``: the decoder's channels come first."""
-        return torch.cat([self.decoder(search, memory), search], dim=1)
+        tokens = search.flatten(2).transpose(1, 2)
+        joined = torch.cat([self.decoder(tokens, memory), tokens], dim=2)
+        return joined.transpose(1, 2).unflatten(2, search.shape[2:])

@@ -48,10 +48,13 @@ class PatchMerging(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """``(B, H, W, C)`` to ``(B, ceil(H / 2), ceil(W / 2), 2 C)``."""
-        _, height, width, _ = tokens.shape
+        _, height, width, channels = tokens.shape
         tokens = F.pad(tokens, (0, 0, 0, width % 2, 0, height % 2))
-        joined = tokens.unflatten(2, (-1, 2)).unflatten(1, (-1, 2))  # B, h, dy, w, dx, C
-        return self.reduction(self.norm(joined.permute(0, 1, 3, 5, 2, 4).flatten(3)))
+        # Joined place first, which keeps channels together in memory; the weights are brought into that order.
+        joined = torch.cat([tokens[:, dy::2, dx::2] for dy in range(2) for dx in range(2)], dim=3)
+        gain, offset = (vector.view(channels, 4).T.flatten() for vector in (self.norm.weight, self.norm.bias))
+        weight = self.reduction.weight.view(-1, channels, 4).mT.flatten(1)
+        return F.linear(F.layer_norm(joined, (4 * channels,), gain, offset, self.norm.eps), weight)
 
 
 class WindowAttention(nn.Module):
@@ -80,28 +83,36 @@ class WindowAttention(nn.Module):
         layout = window_layout(height, width, self.window, self.shift, bias.device)
         return bias if layout.mask is None else bias + layout.mask[:, None].to(bias)
 
-    def forward(self, tokens: Tensor, bias: Tensor | None = None) -> Tensor:
-        """``(B, H, W, C)`` to ``(B, H, W, C)``.
+    def keep_bias(self, height: int, width: int) -> None:
+        """Compute the bias for maps of this size once and for all; for weights that no longer change."""
+        bias = self.bias(height, width).detach().contiguous()
+        self.register_buffer(f"_bias_{height}_{width}", bias, persistent=False)
 
-        Args:
-            bias: of :meth:`bias` for this map, when it is known already.
-        """
+    def forward(self, tokens: Tensor) -> Tensor:
+        """``(B, H, W, C)`` to ``(B, H, W, C)``."""
         batch, height, width, channels = tokens.shape
         layout = window_layout(height, width, self.window, self.shift, tokens.device)
         # A padding token is zero after the norm, so its queries, keys and values are the layer's bias: no need to
         # compute them. One gather pads, rolls and cuts into windows.
         qkv = self.qkv(tokens.flatten(1, 2))
-        qkv = torch.cat([qkv, self.qkv.bias.to(qkv).expand(batch, 1, -1)], dim=1)[:, layout.tokens]
+        qkv = torch.cat([qkv, self.qkv.bias.to(qkv).expand(batch, 1, -1)], dim=1).index_select(1, layout.tokens)
         qkv = qkv.view(batch, -1, self.window**2, 3, self.heads, channels // self.heads).permute(3, 0, 1, 4, 2, 5)
+        bias = getattr(self, f"_bias_{height}_{width}", None)
         attended = _attend(*qkv.unbind(0), self.bias(height, width) if bias is None else bias)
-        attended = attended.transpose(2, 3).reshape(batch, -1, channels)[:, layout.places]
+        attended = attended.transpose(2, 3).reshape(batch, -1, channels).index_select(1, layout.places)
         return self.proj(attended).view(tokens.shape)
 
 
 def _attend(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
     """``(B, windows, heads, w * w, d)`` each; ``bias`` as :meth:`WindowAttention.bias` has it."""
-    logits = (queries * queries.shape[-1] ** -0.5) @ keys.mT
-    return (logits + bias).softmax(-1) @ values
+    if torch.is_grad_enabled() or torch.compiler.is_exporting():
+        # the fused operator has no gradient for a mask, and sees no windows beside a batch of any size
+        logits = (queries * queries.shape[-1] ** -0.5) @ keys.mT
+        return (logits + bias).softmax(-1) @ values
+    batch = len(queries)
+    flat = (tensor.flatten(0, 1) for tensor in (queries, keys, values))
+    mask = bias if len(bias) == 1 else bias.expand(batch, -1, -1, -1, -1).flatten(0, 1)
+    return F.scaled_dot_product_attention(*flat, attn_mask=mask.to(queries)).unflatten(0, (batch, -1))
 
 
 class _Attention(nn.Module):
@@ -111,8 +122,8 @@ class _Attention(nn.Module):
         super().__init__()
         self.w_msa = WindowAttention(width, heads, window, shift)
 
-    def forward(self, tokens: Tensor, bias: Tensor | None = None) -> Tensor:
-        return self.w_msa(tokens, bias)
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.w_msa(tokens)
 
 
 class FeedForward(nn.Module):
@@ -139,9 +150,9 @@ class Block(nn.Module):
         self.ffn = FeedForward(width, int(width * mlp_ratio))
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
 
-    def forward(self, tokens: Tensor, bias: Tensor | None = None) -> Tensor:
-        """``(B, H, W, C)`` to ``(B, H, W, C)``; ``bias`` as in :meth:`WindowAttention.forward`."""
-        tokens = tokens + self.drop_path(self.attn(self.norm1(tokens), bias))
+    def forward(self, tokens: Tensor) -> Tensor:
+        """``(B, H, W, C)`` to ``(B, H, W, C)``."""
+        tokens = tokens + self.drop_path(self.attn(self.norm1(tokens)))
         return tokens + self.drop_path(self.ffn(self.norm2(tokens)))
 
 
