@@ -89,6 +89,14 @@ def test_expected_place(load_case):
     case.check("grad", scores.grad[:2])
 
 
+def test_places_are_exact_under_autocast():
+    scores = torch.full((1, 16, 16), -1e4)
+    scores[0, 5, 13], scores[0, 5, 14] = 1.0, 0.0
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        place = expected_place(scores, 16)
+    torch.testing.assert_close(place, expected_place(scores, 16), rtol=0, atol=1e-4)
+
+
 def test_merging_mask_head(load_case, toy_network):
     case = load_case("mask_head")
     head = toy_network.mask_head

@@ -41,7 +41,8 @@ def expected_place(scores: Tensor, stride: int) -> Tensor:
     """
     heat = scores.flatten(-2).softmax(dim=-1).unflatten(-1, scores.shape[-2:])
     x, y = (stride * torch.arange(side, device=scores.device, dtype=scores.dtype) for side in scores.shape[:-3:-1])
-    return torch.stack([heat.sum(dim=-2) @ x, heat.sum(dim=-1) @ y], dim=-1)
+    # not as matrix products, which autocast would take in half precision
+    return torch.stack([(heat.sum(dim=-2) * x).sum(dim=-1), (heat.sum(dim=-1) * y).sum(dim=-1)], dim=-1)
 
 
 def _conv(inputs: int, outputs: int) -> nn.Sequential:

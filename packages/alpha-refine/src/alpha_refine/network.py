@@ -88,6 +88,7 @@ class RefinementNetwork(nn.Module):
         corners = self.corner_head(compared) if box and self.has_box else None
         probabilities = None
         if mask and self.has_mask:
+            # made ready for inference, networks keep no adjusters that their mask head does not look at
             finer = [adjust(features) for adjust, features in zip(self.feat_adjust, maps[:-1], strict=False)]
             probabilities = self.mask_head(compared, finer, images.shape[2:])
         if corners is None:
