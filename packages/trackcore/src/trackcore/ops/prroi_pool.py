@@ -15,16 +15,13 @@ two products of small matrices for each box. All is differentiable, in the boxes
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-try:
-    import triton
-except ImportError:  # no Triton for this platform: the products are taken on CUDA as well
-    triton = None
-
+_HAS_TRITON = find_spec("triton") is not None  # not on every platform; without it the products are taken on CUDA too
 _KERNEL_TYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
@@ -94,7 +91,7 @@ def _wants_kernel(features: Tensor) -> bool:
     """On CUDA, where nothing speaks against the kernels: export, a request for fixed sums, double precision."""
     return (
         features.is_cuda
-        and triton is not None
+        and _HAS_TRITON
         and features.dtype in _KERNEL_TYPES
         and not torch.are_deterministic_algorithms_enabled()  # feature gradients are added up atomically
         and not torch.onnx.is_in_onnx_export()
