@@ -64,6 +64,11 @@ def test_torch_alone_refuses_the_published_layout():
             },
             "DropMAE pre-training checkpoint, epoch 799",
         ),
+        ({"model": {"layers.0.blocks.0.attn.relative_position_bias_table": torch.ones(1)}}, "Swin classifier"),
+        (
+            {"epoch": 19, "model_state_dict": {"feat_adjuster_z.conv.weight": torch.ones(1)}},
+            "SparseTT tracker checkpoint, epoch 19",
+        ),
         ({"state_dict": {"a": torch.ones(1)}}, "checkpoint with a state dict"),
         ({"a": torch.ones(1)}, "plain state dict"),
     ],

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from trackcore.training.config import LoopConfig
@@ -250,6 +251,22 @@ class LossConfig:
 
 
 @dataclass(frozen=True)
+class Phase:
+    """A stretch of the learning-rate schedule.
+
+    Attributes:
+        until: epochs after which it ends, counted from the start of the training.
+        start, end: shares of the base learning rate at its two ends.
+        kind: how it goes from one to the other.
+    """
+
+    until: int
+    start: float = 1.0
+    end: float = 1.0
+    kind: Literal["linear", "cosine", "exponential"] = "linear"
+
+
+@dataclass(frozen=True)
 class Freeze:
     """Parameters that stop or start learning at an epoch.
 
@@ -273,14 +290,11 @@ class OptimizerConfig:
         reference_batch: the batch size ``lr`` was chosen for.
         backbone_multiplier: the backbone learns at this share of ``lr``.
         betas: decay rates of AdamW's two moments.
-        weight_decay: of every parameter, as published, or with ``decay`` "weights" of matrices and kernels alone.
-        decay: what decays: "all", or "weights", which leaves out norms, biases and position tables.
-        schedule: ``steps`` multiplies by ``factors[i]`` until epoch ``milestones[i]``; ``cosine`` warms up over
-            ``warmup_steps`` and falls to 0 at the last step.
-        milestones: epochs, ascending; the last is the end of the training.
-        factors: one for each of them.
-        warmup_steps: optimiser steps.
-        freeze: a schedule; later entries override earlier ones. Batch statistics of frozen parts go on changing.
+        weight_decay: of what decays.
+        decay: "all" parameters, as published, or "weights" alone: no norms, biases, position tables and scalars.
+        schedule: phases one after the other; the last ends with the training.
+        freeze: at each epoch's start, in this order, so later entries override earlier ones. Batch statistics of frozen
+            parts go on changing.
     """
 
     lr: float = 1e-4
@@ -289,15 +303,13 @@ class OptimizerConfig:
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 1e-4
     decay: Literal["all", "weights"] = "all"
-    schedule: Literal["steps", "cosine"] = "steps"
-    milestones: tuple[int, ...] = (10, 15, 20)
-    factors: tuple[float, ...] = (1.0, 0.1, 0.01)
-    warmup_steps: int = 0
+    schedule: tuple[Phase, ...] = (Phase(10), Phase(15, 0.1, 0.1), Phase(20, 0.01, 0.01))
     freeze: tuple[Freeze, ...] = ()
 
     def __post_init__(self) -> None:
-        if len(self.milestones) != len(self.factors) or list(self.milestones) != sorted(self.milestones):
-            raise ValueError(f"as many factors as ascending milestones, got {self.milestones} and {self.factors}")
+        ends = [0, *(phase.until for phase in self.schedule)]
+        if any(later <= earlier for earlier, later in pairwise(ends)):
+            raise ValueError(f"phases of the schedule end one after the other, got {ends[1:]}")
 
 
 @dataclass(frozen=True)
@@ -309,4 +321,9 @@ class Recipe:
     optimizer: OptimizerConfig
     loop: LoopConfig
     loss: LossConfig = LossConfig()
-    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    tracking: TrackingConfig = TrackingConfig()
+
+    def __post_init__(self) -> None:
+        end = self.optimizer.schedule[-1].until
+        if end < self.loop.epochs:
+            raise ValueError(f"the schedule ends after {end} epochs, but {self.loop.epochs} are trained")

@@ -162,7 +162,7 @@ def _describe(content: Any, path: Path) -> Checkpoint:
         raise CheckpointError(
             f"{path} holds {_what(content)}, not a dict with weights; save the network's state_dict() instead"
         )
-    for key in ("net", "model", "state_dict"):
+    for key in ("net", "model", "state_dict", "model_state_dict"):
         state = _tensors(content.get(key))
         if state:
             meta = {str(name): value for name, value in content.items() if name != key}
@@ -172,8 +172,8 @@ def _describe(content: Any, path: Path) -> Checkpoint:
     if not state:
         names = ", ".join(repr(name) for name in list(content)[:_SHOWN]) or "nothing"
         raise CheckpointError(
-            f"{path} has no weights: expected tensors under 'net', 'model' or 'state_dict', or a plain state dict; "
-            f"it holds {names}"
+            f"{path} has no weights: expected tensors under 'net', 'model', 'state_dict' or 'model_state_dict', or a "
+            f"plain state dict; it holds {names}"
         )
     epoch = meta.get("epoch")
     epoch = epoch if isinstance(epoch, int) and not isinstance(epoch, bool) else None
@@ -198,12 +198,16 @@ def _kind(key: str, state: Mapping[str, Tensor], meta: Mapping[str, Any]) -> str
         return f"{name} tracker checkpoint" if isinstance(name, str) else "tracker checkpoint"
     if key == "model" and str(meta.get("format", "")).startswith("trackcore training"):
         return f"training checkpoint of this library, step {meta.get('step')}"
+    if "layers.0.blocks.0.attn.relative_position_bias_table" in state:
+        return "Swin classifier"
+    if "feat_adjuster_z.conv.weight" in state:
+        return "SparseTT tracker checkpoint"
     if key == "model" and any(name.startswith("patch_embed.") for name in state):
         decoder = "" if any(name.startswith("decoder") for name in state) else " (encoder only)"
         return f"{'DropMAE' if frame_vectors else 'MAE'} pre-training checkpoint{decoder}"
-    return {"model": "checkpoint with a model", "state_dict": "checkpoint with a state dict"}.get(
-        key, "plain state dict"
-    )
+    if key == "model":
+        return "checkpoint with a model"
+    return "checkpoint with a state dict" if key else "plain state dict"
 
 
 def _what(value: Any) -> str:

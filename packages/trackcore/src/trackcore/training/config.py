@@ -46,7 +46,7 @@ class LoopConfig:
         compile: compile the network with ``torch.compile``.
         device: "auto" takes the GPUs there are; "cpu" forces the CPU.
         find_unused_parameters: needed with several processes when a step leaves parameters without gradients.
-        sync_batch_norm: batch statistics over all processes (GPU only) instead of each process's own.
+        sync_batch_norm: batch statistics over all processes instead of each process's own.
         shard: spread weights, gradients and optimiser state over the processes (FSDP) instead of keeping a copy on
             each, for networks that are too large for that; not with fp16.
         retries: other samples tried in place of one that fails to load, before the run stops.

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from trackcore.checkpoints import load_state, save_weights
 from trackcore.training import resuming, sharding
+from trackcore.training.batch_norm import synchronise
 from trackcore.training.config import LoopConfig, Progress, Summary, Task, listed
 from trackcore.training.feeding import Batch, SampleError, StepBatches, close, make_loader, validation_batches
 from trackcore.training.interruption import StopRequest
@@ -130,9 +131,7 @@ class Trainer:
         """The network and optimiser on their device, and the groups' base learning rates."""
         config, model = self.config, self.task.model
         if config.sync_batch_norm and self._processes > 1:
-            if self._accelerator.device.type != "cuda":
-                raise ValueError("sync_batch_norm works on GPUs only; set it to False to train on the CPU")
-            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+            model = synchronise(model.to(self._accelerator.device))
         if config.shard:
             model = self._accelerator.prepare_model(model, evaluation_mode=True)  # precision and device, no DDP
             if self._processes > 1:
