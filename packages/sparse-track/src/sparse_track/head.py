@@ -135,7 +135,8 @@ class DoubleHead(nn.Module):
         Args:
             fc_boxes: also compute the boxes of the fully connected branch, which only training needs.
         """
-        fc, conv = self.fc_branch(features), self.conv_branch(features)
+        last = self.conv_branch_cls.conv.weight.dtype  # may be wider than the branches'
+        fc, conv = self.fc_branch(features).to(last), self.conv_branch(features).to(last)
         return Predictions(
             fc_logits=self.fc_branch_cls(fc).flatten(1).float(),
             conv_logits=self.conv_branch_cls(conv).flatten(1).float(),

@@ -59,7 +59,7 @@ class SparseNetwork(nn.Module):
 
     def remember(self, template: Tensor) -> Memory:
         """What is needed of a template ``(B, 3, Sz, Sz)`` (normalised) to locate its target in any number of frames."""
-        return self.neck.remember(self.feat_adjuster_z(self.basemodel(template)))
+        return self.neck.remember(self.feat_adjuster_z(self._features(template)))
 
     def locate(self, memory: Memory, search: Tensor, *, fc_boxes: bool = False) -> Predictions:
         """Locate the target in search regions ``(B, 3, Sx, Sx)`` (normalised).
@@ -68,7 +68,10 @@ class SparseNetwork(nn.Module):
             memory: of :meth:`remember`, for as many templates.
             fc_boxes: also compute the boxes of the fully connected branch, which only training needs.
         """
-        return self.head(self.neck(self.feat_adjuster_x(self.basemodel(search)), memory), fc_boxes=fc_boxes)
+        return self.head(self.neck(self.feat_adjuster_x(self._features(search)), memory), fc_boxes=fc_boxes)
+
+    def _features(self, images: Tensor) -> Tensor:
+        return self.basemodel(images.to(self.basemodel.net.norm2.weight.dtype))
 
     def forward(self, template: Tensor, search: Tensor) -> Predictions:
         """All predictions for pairs of crops, as training needs them."""

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.flop_counter import register_flop_formula
 
 from trackcore.ops.selection import kth_largest
 
@@ -129,6 +130,13 @@ def _forward(
 @_forward.register_fake
 def _(queries, keys, values, count, dropout, seed):
     return _outputs(queries, keys, values)
+
+
+@register_flop_formula(torch.ops.trackcore.topk_attention)
+def _flops(queries, keys, values, *_, out_shape=None, **__) -> int:
+    """Of the two products; finding the largest logits takes no multiplications."""
+    (rows, length, width), (_, number, depth) = queries, values
+    return 2 * rows * length * number * (width + depth)
 
 
 @torch.library.custom_op("trackcore::topk_attention_backward", mutates_args=())
