@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 
@@ -59,11 +57,13 @@ def test_a_tracker_of_another_size_refuses_it(pretrained, tmp_path):
         load_start_weights(network, pretrained[0])
 
 
-def test_the_tiny_encoder_fits_the_tiny_tracker(tmp_path):
-    # the tracker's own stem is convolutional; with linear patches the two are made for each other
+@pytest.mark.parametrize("name", ["tiny", "droptrack/tiny"])
+def test_the_tiny_encoder_fits_the_tiny_tracker(tmp_path, name):
     recipe = dropmae_recipes.get_recipe("tiny")
     state = dropmae.build(recipe.model, recipe.objective).state_dict()
-    path = checkpoints.save_weights(tmp_path / "weights.safetensors", state)
-    network = onestream.build(replace(onestream_recipes.get_recipe("tiny").model, stem="linear"))
-    load_start_weights(network, path)
-    assert torch.equal(network.backbone.blocks[2].mlp.fc1.weight, state["blocks.2.mlp.fc1.weight"])
+    source = checkpoints.save_weights(tmp_path / "weights.safetensors", state, {"kind": "DropMAE auto-encoder"})
+    assert main(["convert", str(source), "--to", "onestream", "--output", str(tmp_path / "encoder.safetensors")]) == 0
+    network = onestream.build(onestream_recipes.get_recipe(name).model)
+    load_start_weights(network, tmp_path / "encoder.safetensors")
+    for part in ("blocks.2.mlp.fc1.weight", "patch_embed.layers.0.weight", "patch_embed.layers.7.running_mean"):
+        assert torch.equal(network.backbone.state_dict()[part], state[part])

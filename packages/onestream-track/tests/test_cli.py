@@ -76,7 +76,7 @@ def test_a_video_of_one_frame(tmp_path):
         (["evaluate", "--dataset", "got10", "--root", ".", "--recipe", "debug"], 1, "did you mean 'got10k'"),
         (["train", "vitb_256_mae_ce", "--root", ".", "--output", "run"], 1, "vitb_256_mae_ce_32x4_ep300"),
         (["train"], 2, "needs a recipe"),
-        (["train", "vitb_256_mae_ce_32x4_ep300", "--root", ".", "--output", "run"], 1, "lasot: there is no such folder"),
+        (["train", "vitb_256_mae_ce_32x4_ep300", "--root", ".", "--output", "run"], 1, "lasot: there is no such"),
     ],
 )
 def test_mistakes_are_explained(video, tmp_path, monkeypatch, capsys, words, status, message):

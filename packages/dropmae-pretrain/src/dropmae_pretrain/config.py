@@ -22,6 +22,9 @@ class ModelConfig:
         width, depth, heads: of the encoder.
         decoder_width, decoder_depth, decoder_heads: of the decoder.
         mlp_ratio: hidden width of the MLPs of both relative to their width.
+        stem: how pixels become tokens: ``linear`` (one convolution over patches, as published) or ``convolutional``,
+            the stem of trackers that learn from scratch (:mod:`trackcore.stems`). Its kernels reach beyond their patch,
+            so hidden patches are blanked before it.
     """
 
     image_size: int = 224
@@ -33,8 +36,11 @@ class ModelConfig:
     decoder_depth: int = 8
     decoder_heads: int = 16
     mlp_ratio: float = 4.0
+    stem: Literal["linear", "convolutional"] = "linear"
 
     def __post_init__(self) -> None:
+        if self.stem not in ("linear", "convolutional"):
+            raise ValueError(f"stem is 'linear' or 'convolutional', got {self.stem!r}")
         if self.patch < 1 or self.image_size < self.patch or self.image_size % self.patch:
             raise ValueError(f"image_size {self.image_size} is not a multiple of the patch side {self.patch}")
         for width, heads, whose in (

@@ -81,6 +81,9 @@ def convert(
             f"{source} is: {checkpoint.kind}; to convert, it must be a DropMAE encoder or auto-encoder, but it lacks "
             f"{', '.join(lacking)}"
         )
+    steps = _stem_steps(checkpoint.state)
+    if target == "timm" and steps:
+        raise checkpoints.CheckpointError(f"{source} turns pixels into tokens by a stem that timm's ViT does not have")
     state = (
         timm_state(checkpoint.state, frame=frame, class_token=class_token)
         if target == "timm"
@@ -115,9 +118,14 @@ def _card(checkpoint: checkpoints.Checkpoint, target: Target, state: Mapping[str
         "step": own.get("step"),
         "loss": trained.get("total"),
         "width": kernel.shape[0],
-        "patch": kernel.shape[-1],
+        "patch": 1 << steps if (steps := _stem_steps(state)) else kernel.shape[-1],
         "licence": own.get("licence", _UNCLEAR),
     }
+
+
+def _stem_steps(state: Mapping[str, Tensor]) -> int:
+    """Convolutions of stride 2 in a convolutional stem, 0 when tokens come from patches at once."""
+    return sum(name.startswith("patch_embed.layers.") and value.ndim == 4 for name, value in state.items())
 
 
 def _settings(args: Any) -> dict[str, Any]:

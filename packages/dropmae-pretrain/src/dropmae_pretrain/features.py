@@ -44,7 +44,7 @@ def frame_features(network: DropMAE, image: np.ndarray, crop: CropConfig | None 
     if height % patch or width % patch:
         raise ValueError(f"a frame's sides must be multiples of {patch} pixels, got {height} x {width}")
     pixels = torch.from_numpy(normalise(image, crop.mean, crop.std))[None].to(network.mask_token.device)
-    tokens = network.patch_embed.proj(pixels).flatten(2).transpose(1, 2)
+    tokens = network.patch_embed(pixels)
     places = network.pos_embed[:, 1:]
     shape = height // patch, width // patch
     if shape != (grid, grid):

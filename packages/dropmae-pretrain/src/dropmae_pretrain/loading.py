@@ -98,8 +98,9 @@ def _configuration(checkpoint: Checkpoint, recipe: Recipe | None) -> tuple[Model
 
 
 def _sizes_of(model: ModelConfig) -> tuple[int, ...]:
-    """What shapes of an encoder tell: positions, width, patch, MLP width, depth."""
-    return model.frame_tokens + 1, model.width, model.patch, int(model.width * model.mlp_ratio), model.depth
+    """What shapes of an encoder tell: positions, width, side of the last kernel before tokens, MLP width, depth."""
+    kernel = model.patch if model.stem == "linear" else 1
+    return model.frame_tokens + 1, model.width, kernel, int(model.width * model.mlp_ratio), model.depth
 
 
 def _sizes_in(state: Mapping[str, Tensor]) -> tuple[int, ...] | None:

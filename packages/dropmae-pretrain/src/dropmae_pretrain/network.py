@@ -20,6 +20,7 @@ from dropmae_pretrain.config import ModelConfig, ObjectiveConfig
 from dropmae_pretrain.masking import Mask, choose_visible
 from trackcore.ops.ranked_dropout import ranked_dropout_attention
 from trackcore.positions import sincos_2d
+from trackcore.stems import ConvolutionalStem
 from trackcore.vit import Attention, Block
 
 
@@ -104,7 +105,12 @@ class DropMAE(nn.Module):
         self.decoder_pos_embed = nn.Parameter(torch.empty(1, places, inner), requires_grad=False)
         self.decoder_temporal_pos_embed_x = nn.Parameter(torch.empty(1, 1, inner))
         self.decoder_temporal_pos_embed_z = nn.Parameter(torch.empty(1, 1, inner))
-        self.patch_embed = PatchEmbed(img_size=config.image_size, patch_size=config.patch, embed_dim=width)
+        if config.stem == "convolutional":
+            self.patch_embed = ConvolutionalStem(config.patch, width)
+        else:
+            self.patch_embed = PatchEmbed(
+                img_size=None, patch_size=config.patch, embed_dim=width, strict_img_size=False
+            )
         self.blocks = nn.ModuleList(Block(width, config.heads, mlp_ratio=config.mlp_ratio) for _ in range(config.depth))
         self.norm = nn.LayerNorm(width, eps=1e-6)
         self.decoder_embed = nn.Linear(width, inner)
@@ -139,8 +145,13 @@ class DropMAE(nn.Module):
     def _decoder_frame_identity(self) -> tuple[Tensor, Tensor]:
         return self.decoder_temporal_pos_embed_x, self.decoder_temporal_pos_embed_z
 
-    def embed(self, first: Tensor, second: Tensor) -> Tensor:
+    def embed(self, first: Tensor, second: Tensor, hidden: Tensor | None = None) -> Tensor:
         """Tokens ``(B, L, D)`` of both frames ``(B, 3, S, S)``, with frame identities and positions.
+
+        Args:
+            first, second: the frames.
+            hidden: ``(B, L)``, 1 where a patch must not be seen. A convolutional stem sees black there; tokens of a
+                linear one depend on their own patch alone, so it need not know.
 
         Raises:
             ValueError: a frame has another shape than the network was made for.
@@ -152,6 +163,10 @@ class DropMAE(nn.Module):
                     f"{name} frames must be ({len(first)}, 3, {side}, {side}), got {tuple(frames.shape)}; other sizes "
                     "need a network made for them (image_size)"
                 )
+        if hidden is not None and self.config.stem == "convolutional":
+            shown = 1 - hidden.unflatten(1, (2, self.config.grid, self.config.grid))
+            shown = shown.repeat_interleave(self.config.patch, 2).repeat_interleave(self.config.patch, 3)
+            first, second = first * shown[:, :1], second * shown[:, 1:]
         places = self.pos_embed[:, 1:]
         frames = zip((first, second), self._frame_identity, strict=True)
         return torch.cat([self.patch_embed(frame) + vector + places for frame, vector in frames], dim=1)
@@ -197,8 +212,8 @@ class DropMAE(nn.Module):
             second: the later frames.
             draws: random numbers given from outside.
         """
-        tokens = self.embed(first, second)
-        mask = self.mask(len(tokens), draws.noise if draws is not None else None)
+        mask = self.mask(len(first), draws.noise if draws is not None else None)
+        tokens = self.embed(first, second, mask.hidden)
         seen = tokens.gather(1, mask.visible.unsqueeze(-1).expand(-1, -1, tokens.shape[2]))
         return Reconstruction(self.decode(self.encode(seen), mask.visible, draws), mask.hidden)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dropmae_pretrain.config import ModelConfig, ObjectiveConfig
+from trackcore.stems import stem_macs
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ def macs(config: ModelConfig, objective: ObjectiveConfig | None = None) -> Macs:
     keep = (objective or ObjectiveConfig()).visible(config.frame_tokens)
     visible = keep if isinstance(keep, int) else sum(keep)
     pixels = 3 * config.patch**2
+    stem = stem_macs(config.patch, config.width, convolutional=config.stem == "convolutional")
 
     def linear(tokens: int, width: int, depth: int) -> int:
         return depth * tokens * width * (4 * width + 2 * int(width * config.mlp_ratio))
@@ -56,7 +58,7 @@ def macs(config: ModelConfig, objective: ObjectiveConfig | None = None) -> Macs:
 
     inner = config.decoder_width
     return Macs(
-        config.tokens * pixels * config.width + linear(visible, config.width, config.depth),
+        config.tokens * stem + linear(visible, config.width, config.depth),
         attention(visible, config.width, config.depth),
         visible * config.width * inner
         + linear(config.tokens, inner, config.decoder_depth)

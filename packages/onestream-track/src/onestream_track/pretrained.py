@@ -32,7 +32,8 @@ def load_pretraining(network: OneStreamNetwork, state: Mapping[str, Tensor]) -> 
         state = {name: tensor for name, tensor in state.items() if "decoder" not in name}
     backbone = network.backbone
     state = dict(state)
-    if (kernel := state.get("patch_embed.proj.weight")) is not None:
+    kernel = state.get("patch_embed.proj.weight")
+    if kernel is not None and network.config.stem == "linear":
         state["patch_embed.proj.weight"] = resize_patch_kernel(kernel, network.config.stride)
     report = checkpoints.load_state(backbone, state, strict=False)
     # The tracker's own tables and segment vectors are never part of a pre-training checkpoint.

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from onestream_track.config import ModelConfig
 from onestream_track.elimination import token_counts
+from trackcore.stems import stem_macs
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ def macs(config: ModelConfig) -> Macs:
     width, template, search = config.width, config.template_grid**2, config.search_grid**2
     hidden = int(width * config.mlp_ratio)
     left = dict(zip(config.elimination.layers, token_counts(search, config.elimination.keep), strict=True))
-    linear = (template + search) * _stem(config)
+    stem = stem_macs(config.stride, width, convolutional=config.stem == "convolutional")
+    linear = (template + search) * stem
     products = 0
     for number in range(config.depth):
         before = template + search
@@ -51,20 +53,6 @@ def macs(config: ModelConfig) -> Macs:
         linear += 4 * width * width * before + 2 * width * hidden * (template + search)
         products += 2 * before * before * width
     return Macs(linear, _head(config), products)
-
-
-def _stem(config: ModelConfig) -> int:
-    """Multiply-adds per token of the patch embedding."""
-    if config.stem == "linear":
-        return 3 * config.stride**2 * config.width
-    steps = config.stride.bit_length() - 1
-    total, channels = 0, 3
-    for step in range(steps):
-        grown = max(config.width >> (steps - 1 - step), 16)
-        pixels = (config.stride >> (step + 1)) ** 2
-        total += 9 * channels * grown * pixels
-        channels = grown
-    return total + channels * config.width
 
 
 def _head(config: ModelConfig) -> int:

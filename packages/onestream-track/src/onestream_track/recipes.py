@@ -165,6 +165,13 @@ def tiny() -> Recipe:
     )
 
 
+@recipe("tiny", family="droptrack")
+def droptrack_tiny() -> Recipe:
+    """The small tracker with frame-identity vectors, to start from the encoder of dropmae-pretrain's recipe tiny."""
+    small = tiny()
+    return replace(small, model=replace(small.model, frame_identity=True))
+
+
 @recipe("debug", family="onestream")
 def debug() -> Recipe:
     """A few steps of a minute network: shows that everything runs, not that it learns."""
