@@ -90,8 +90,12 @@ def test_planted_metadata_faults_are_found(root, name, old, new, message):
 
 
 def test_a_package_without_a_group_is_found(root):
-    replace(root / "pyproject.toml", 'trackdata = { path = "packages/trackdata", develop = true }', "")
-    assert "no group trackdata" in faults(check_metadata, root)
+    replace(
+        root / "pyproject.toml",
+        'onestream-track = { path = "packages/onestream-track", develop = true, extras = ["train"] }',
+        "",
+    )
+    assert "no group onestream-track" in faults(check_metadata, root)
 
 
 def test_a_package_without_its_licence_is_found(root):
@@ -117,8 +121,8 @@ LOCK = [
         "a new requirement",
         "packages/trackdata/pyproject.toml",
         '"jinja2>=3.1"',
-        '"jinja2>=3.1", "lmdb>=1"',
-        "lacks lmdb",
+        '"jinja2>=3.1", "xarray>=2024"',
+        "lacks xarray",
     ),
     (
         "a wider requirement",

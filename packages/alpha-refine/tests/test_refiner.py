@@ -45,7 +45,7 @@ def refiner(small):
 @pytest.fixture(scope="module")
 def found(load_case, toy_network, synthetic):
     case = load_case("refine_calls")
-    refiner = Refiner(toy_network, toy_network.config)
+    refiner = Refiner(prepare(copy.deepcopy(toy_network)), toy_network.config)  # as a loaded one is
     template = refiner.init(synthetic.frame(0), first_box(synthetic.truth(0)))
     results = [
         refiner.refine(synthetic.frame(int(time)), template, box, mask=True)

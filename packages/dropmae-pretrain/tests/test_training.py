@@ -265,7 +265,7 @@ class Patterns:
 
 
 def short(**changes):
-    """The debug recipe without a stem, whose batch norms would depend on micro-batches and move at any learning rate."""
+    """The debug recipe without a stem, whose batch norms depend on micro-batches and move at any learning rate."""
     recipe = get_recipe("debug")
     loop = replace(recipe.loop, log_to="none", device="cpu", **changes)
     return replace(recipe, loop=loop, model=replace(recipe.model, stem="linear"))

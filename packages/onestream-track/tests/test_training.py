@@ -174,7 +174,7 @@ def test_published_optimisation_of_a_tiny_network(load_case, fill):
 def test_recipes_have_the_published_names_and_survive_yaml():
     names = recipe_names()
     assert len([name for name in names if name.startswith("ostrack/")]) == 6
-    assert len([name for name in names if name.startswith("droptrack/")]) == 2
+    assert len([name for name in names if name.startswith("droptrack/vitb")]) == 2
     for name in names:
         recipe = get_recipe(name)
         assert from_yaml(type(recipe), to_yaml(recipe)) == recipe
