@@ -17,8 +17,10 @@ class BackboneConfig:
 
     Attributes:
         width: channels of the first stage, doubled by each merging.
-        depths: blocks per stage. Three stages are used. A fourth one is part of published checkpoints and never run:
-            leave it out for networks that need not load them.
+        stem: how pixels become tokens of 4 x 4: ``linear`` (one convolution, as published) or ``convolutional``, which
+            learns faster from scratch, see :class:`trackcore.stems.ConvolutionalStem`.
+        depths: blocks per stage, possibly none. Three stages are used. A fourth one is part of published checkpoints
+            and never run: leave it out for networks that need not load them.
         heads: attention heads per stage.
         window: side of an attention window in tokens.
         mlp_ratio: hidden width of the feed-forward layers relative to the stage's.
@@ -26,6 +28,7 @@ class BackboneConfig:
     """
 
     width: int = 96
+    stem: Literal["linear", "convolutional"] = "linear"
     depths: tuple[int, ...] = (2, 2, 6, 2)
     heads: tuple[int, ...] = (3, 6, 12, 24)
     window: int = 7

@@ -89,7 +89,9 @@ def tiny() -> Recipe:
         model=ModelConfig(
             template_size=63,
             search_size=127,
-            backbone=BackboneConfig(width=24, depths=(1, 1, 2), heads=(1, 2, 4), mlp_ratio=2.0, drop_path=0.0),
+            backbone=BackboneConfig(
+                width=24, stem="convolutional", depths=(0, 1, 2), heads=(1, 2, 4), mlp_ratio=2.0, drop_path=0.0
+            ),
             neck=NeckConfig(width=96, heads=3, hidden=192, encoder_layers=1, decoder_layers=2, top_k=16, dropout=0.0),
             head=HeadConfig(width=96, inner=48, bottlenecks=2),
         ),

@@ -15,23 +15,30 @@ from torch import Tensor, nn
 
 from sparse_track.config import BackboneConfig
 from sparse_track.windows import window_layout
+from trackcore.stems import ConvolutionalStem
 from trackcore.vit import drop_path_rates
 
 
 class PatchEmbed(nn.Module):
     """Patches of 4 x 4 pixels; images are padded right and below with zeros to whole patches."""
 
-    def __init__(self, width: int, patch: int = 4):
+    patch = 4
+
+    def __init__(self, width: int, stem: str = "linear"):
         super().__init__()
-        self.patch = patch
-        self.projection = nn.Conv2d(3, width, patch, stride=patch)
+        patch = self.patch
+        linear = stem == "linear"
+        self.projection = nn.Conv2d(3, width, patch, stride=patch) if linear else ConvolutionalStem(patch, width)
         self.norm = nn.LayerNorm(width)
 
     def forward(self, images: Tensor) -> Tensor:
         """``(B, 3, H, W)`` normalised to ``(B, h, w, C)``."""
         height, width = images.shape[-2:]
         images = F.pad(images, (0, -width % self.patch, 0, -height % self.patch))
-        return self.norm(self.projection(images).permute(0, 2, 3, 1))
+        tokens = self.projection(images)
+        if tokens.ndim == 4:
+            return self.norm(tokens.permute(0, 2, 3, 1))
+        return self.norm(tokens).unflatten(1, (images.shape[2] // self.patch, -1))
 
 
 class PatchMerging(nn.Module):
@@ -187,7 +194,7 @@ class Swin(nn.Module):
         super().__init__()
         depths = config.depths
         rates = drop_path_rates(config.drop_path, sum(depths))
-        self.patch_embed = PatchEmbed(config.width)
+        self.patch_embed = PatchEmbed(config.width, config.stem)
         self.stages = nn.ModuleList(
             Stage(
                 config.width << number,
