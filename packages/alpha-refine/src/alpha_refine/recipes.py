@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import cast
 
-from alpha_refine.config import DataConfig, ModelConfig, OptimizerConfig, Recipe, Source
+from alpha_refine.config import DataConfig, LossConfig, ModelConfig, OptimizerConfig, Recipe, Source
 from trackcore import recipes
 from trackcore.recipes import recipe
 from trackcore.training.config import LoopConfig
@@ -164,14 +164,15 @@ def small() -> Recipe:
             stage=2,
             size=128,
             head_channels=64,
-            adjusted=(64, 128),
+            adjusted=(32, 64),
             border="exact",
             coordinates="exact",
         ),
         data=DataConfig(train=GENERATED, validation=GENERATED_HELD_OUT),
+        loss=LossConfig(mask_weight=100.0),  # squared pixels are fewer than in a crop of 256
         optimizer=OptimizerConfig(schedule="cosine", warmup_steps=100),
         loop=LoopConfig(
-            epochs=12,
+            epochs=8,
             samples_per_epoch=4096,
             batch_size=32,
             validation_samples=256,
