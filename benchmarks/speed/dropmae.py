@@ -2,17 +2,17 @@
 
     python benchmarks/speed/dropmae.py
 
-What is compared is timed in turn, and the fastest of several passes counts, so that load that comes and goes does not
-favour one side. On a machine that others use, `--clock process --threads 1` times what the program itself computes.
+What is compared is timed in turn, the matrix product that stands for the machine too, and the fastest of several rounds
+counts, so that load that comes and goes does not favour one side.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import tyro
 from machine import measure_machine, waiting
@@ -22,27 +22,26 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 GFLOP_PER_MAC = 2e-9
+DTYPES = {"fp32": "float32", "bf16": "bfloat16"}
 SLOW_BF16 = 0.5  # of the float32 rate; below it the processor has no instructions for it
 
 
-def fastest(
-    functions: Mapping[str, Callable[[], object]], repeats: int, clock: Callable[[], float], device: str
-) -> dict[str, float]:
+def fastest(functions: Mapping[str, Callable[[], object]], repeats: int, device: str) -> dict[str, float]:
     """Seconds of the fastest of ``repeats`` calls of each function, one after the other in each round."""
     finish = waiting(device) or (lambda: None)
     best = dict.fromkeys(functions, float("inf"))
     for number in range(repeats + 1):
         for name, function in functions.items():
-            began = clock()
+            began = time.perf_counter()
             function()
             finish()
             if number:  # the first round warms up
-                best[name] = min(best[name], clock() - began)
+                best[name] = min(best[name], time.perf_counter() - began)
     return best
 
 
-def passes(options: Options, precision: str) -> list[Figure]:
-    """Forward and backward pass of a batch of pairs, without and with dropout."""
+def passes(options: Options, precision: str) -> tuple[list[Figure], float]:
+    """Forward and backward pass of a batch of pairs, without and with dropout; and the machine's rate in GFLOP/s."""
     import torch
 
     from dropmae_pretrain.config import ObjectiveConfig
@@ -66,9 +65,16 @@ def passes(options: Options, precision: str) -> list[Figure]:
 
         return run
 
+    side = 2048 if options.device == "cpu" else 8192
+    matrix = torch.randn(side, side, device=options.device, dtype=getattr(torch, DTYPES[precision]))
+
+    def product() -> None:
+        with torch.inference_mode():
+            matrix @ matrix
+
     shares = (0.0, *options.drops)
-    seconds = fastest({str(drop): training_pass(drop) for drop in shares}, options.repeats, CLOCKS[options.clock],
-                      options.device)  # fmt: skip
+    functions = {"product": product, **{str(drop): training_pass(drop) for drop in shares}}
+    seconds = fastest(functions, options.repeats, options.device)
     # The gradients with respect to inputs and to weights cost one forward pass each.
     gflop = 3 * GFLOP_PER_MAC * macs(config).total
     figures = []
@@ -78,7 +84,7 @@ def passes(options: Options, precision: str) -> list[Figure]:
             note += f", {100 * (seconds[str(drop)] / seconds['0.0'] - 1):+.1f} % of P = 0"
         name = f"{options.network}, forward and backward, P = {drop:g}, {precision}"
         figures.append(Figure(name, seconds[str(drop)] / options.batch, "pair", gflop, precision, note))
-    return figures
+    return figures, 2e-9 * side**3 / seconds["product"]
 
 
 def literal_drop(logits: Tensor, count: int) -> Tensor:
@@ -129,7 +135,7 @@ def dropouts(options: Options) -> list[Figure]:
         "literally, full sort": lambda: sorted_drop(logits, count),
     }
     with torch.inference_mode():
-        seconds = fastest(functions, options.repeats, CLOCKS[options.clock], options.device)
+        seconds = fastest(functions, options.repeats, options.device)
     figures = []
     for name, found in seconds.items():
         times = found / seconds["as trackcore computes it"]
@@ -152,10 +158,6 @@ class Options:
     """shares of spatial attention that are dropped"""
     repeats: int = 5
     """timed passes, of which the fastest counts"""
-    clock: Literal["wall", "process"] = "wall"
-    """wall: as the user waits; process: the processor time of this program"""
-    threads: int | None = None
-    """of torch on the CPU; torch's own choice when left out"""
     device: str = "cpu"
     """cpu or cuda"""
     label: str | None = None
@@ -164,18 +166,13 @@ class Options:
     """folder of the result files; `results` beside the benchmark when left out"""
 
 
-CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "process": time.process_time}
-
-
 def main(options: Options) -> None:
-    import torch
-
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)
     machine = measure_machine(options.device)
-    figures = passes(options, "fp32")
+    figures, rate = passes(options, "fp32")
+    machine = replace(machine, fp32=rate)
     if machine.bf16 >= SLOW_BF16 * machine.fp32:
-        figures += passes(options, "bf16")
+        more, rate = passes(options, "bf16")
+        figures, machine = figures + more, replace(machine, bf16=rate)
     else:
         print(f"bf16 is left out: this processor multiplies it at {machine.bf16:.1f} GFLOP/s")
     figures += dropouts(options)
