@@ -185,6 +185,13 @@ def debug() -> Recipe:
     )  # fmt: skip
 
 
+@recipe("debug", family="droptrack")
+def droptrack_debug() -> Recipe:
+    """A few steps of a minute network that starts from the encoder of dropmae-pretrain's recipe debug."""
+    small = debug()
+    return replace(small, model=replace(small.model, frame_identity=True))
+
+
 def _larger(recipe: Recipe) -> Recipe:
     """The 384 variant: larger crops, wider search region, stronger jitter."""
     return replace(
