@@ -19,6 +19,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from trackcore.devices import cpu_has_bf16
 from trackcore.ops.selection import kth_largest
 
 EPSILON = 1e-6  # published: added to every score, so that no pair is impossible
@@ -163,7 +164,7 @@ def ranked_dropout_attention(
     is the choice of pairs, one byte each. No gradient flows through the choice.
 
     The softmax and all that decides about pairs are computed in float32 for half-precision inputs, under autocast too;
-    on the CPU so are the products.
+    so are the products on processors that have no instructions for the inputs' type.
 
     Args:
         queries, keys, values: ``(..., L, d)`` of L = 2n tokens; all leading dimensions are rows.
@@ -216,7 +217,7 @@ def _forward(
                 hidden[block] = _rank(_weights(attention), given, count)
             else:
                 hidden[block] = dropped[block]
-            left = _keep(hidden[block], logits, attention)
+            left = _keep(hidden[block], logits, attention, v.dtype)
             output[block] = (attention.to(v.dtype) @ v) / left
     return output, hidden
 
@@ -240,10 +241,12 @@ def _backward(
         for block, logits, attention in _blocks(queries):
             g, q, k, v, o = (_working(tensor[block]) for tensor in (gradient, queries, keys, values, output))
             _attend(q, k, logits, attention)
-            left = _keep(dropped[block], logits, attention)  # divides the narrow side of each product
+            left = _keep(dropped[block], logits, attention, v.dtype)  # divides the narrow side of each product
             gradients[2][block] = attention.to(v.dtype).mT @ (g / left).to(v.dtype)
             # through the softmax: dS = A (dA - sum_j A dA), and the sum is that of g o over the channels
-            through = torch.bmm(g, v.mT, out=logits).sub_((g * o).sum(-1, keepdim=True)).mul_(attention)
+            through = _product(g, v.mT, logits)
+            through.sub_((g * o.to(attention.dtype)).sum(-1, keepdim=True)).mul_(attention)
+            through = through.to(q.dtype)
             gradients[0][block] = (through @ k) * (scale / left)
             gradients[1][block] = through.mT @ (q * (scale / left)).to(q.dtype)
     return gradients
@@ -271,8 +274,11 @@ def _blocks(queries: Tensor) -> Iterator[tuple[slice, Tensor, Tensor]]:
     rows, tokens, _ = queries.shape
     size = max(1, min(rows, _BLOCK.get(queries.device.type, _BLOCK_ELSEWHERE) // tokens**2))
     working = _working(queries[:0])
-    logits = working.new_empty(size, tokens, tokens)
-    attention = torch.empty_like(logits, dtype=_precise(working.dtype))
+    precise = _precise(working.dtype)
+    # On the CPU what is done with half-precision logits costs more than the products that give them.
+    kept = precise if queries.device.type == "cpu" else working.dtype
+    logits = working.new_empty(size, tokens, tokens, dtype=kept)
+    attention = torch.empty_like(logits, dtype=precise)
     for first in range(0, rows, size):
         count = min(size, rows - first)
         yield slice(first, first + count), logits[:count], attention[:count]
@@ -280,18 +286,29 @@ def _blocks(queries: Tensor) -> Iterator[tuple[slice, Tensor, Tensor]]:
 
 def _attend(queries: Tensor, keys: Tensor, logits: Tensor, attention: Tensor) -> None:
     """Write the logits and their softmax over all keys."""
-    torch.baddbmm(logits, queries, keys.mT, beta=0, alpha=queries.shape[-1] ** -0.5, out=logits)
+    _product(queries, keys.mT, logits, queries.shape[-1] ** -0.5)
     torch.softmax(logits, -1, dtype=attention.dtype, out=attention)
 
 
-def _keep(dropped: Tensor, logits: Tensor, attention: Tensor) -> Tensor:
-    """Take dropped pairs out of the softmax; returns what each query has left ``(rows, L, 1)``, to divide by."""
+def _product(left: Tensor, right: Tensor, out: Tensor, scale: float = 1.0) -> Tensor:
+    """``scale * left @ right`` into ``out``, which may be of a wider type than the product; returns it."""
+    if left.dtype == out.dtype:
+        return torch.baddbmm(out, left, right, beta=0, alpha=scale, out=out)
+    return out.copy_(torch.baddbmm(left.new_zeros(()), left, right, beta=0, alpha=scale))
+
+
+def _keep(dropped: Tensor, logits: Tensor, attention: Tensor, products: torch.dtype) -> Tensor:
+    """Take dropped pairs out of the softmax; returns what each query has left ``(rows, L, 1)``, to divide by.
+
+    Args:
+        products: the type in which what remains will be multiplied.
+    """
     kept = (~dropped).view(torch.uint8)  # which multiplies several times faster than bool
     _within_frames(_by_frame(attention)).mul_(kept.unflatten(1, (2, -1)))
     left = attention.sum(-1, keepdim=True)
     if left.amin() < _LEAST:  # next to all of a query's attention is dropped: look at the rest anew
         torch.softmax(hide_pairs(logits, dropped), -1, dtype=attention.dtype, out=attention)
-    elif logits.dtype.itemsize < 4:  # products in half precision, to which small numbers are zero
+    elif products == torch.float16:  # to which small numbers are zero
         attention.div_(left)
     else:
         return left
@@ -299,8 +316,10 @@ def _keep(dropped: Tensor, logits: Tensor, attention: Tensor) -> Tensor:
 
 
 def _working(tensor: Tensor) -> Tensor:
-    """On the CPU half precision becomes float32, in which small products are faster, on many processors far faster."""
-    return tensor.float() if tensor.device.type == "cpu" and tensor.dtype.itemsize < 4 else tensor
+    """The tensor in the type of the products: on the CPU float32 unless the processor multiplies the type it has."""
+    if tensor.device.type != "cpu" or tensor.dtype.itemsize >= 4 or (tensor.dtype == torch.bfloat16 and cpu_has_bf16()):
+        return tensor
+    return tensor.float()
 
 
 def _precise(dtype: torch.dtype) -> torch.dtype:
