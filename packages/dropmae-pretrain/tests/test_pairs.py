@@ -92,6 +92,29 @@ def test_a_pair_depends_on_seed_epoch_and_index_alone(video_root):
         assert not np.array_equal(other["first"], forward[0]["first"])
 
 
+class Still:
+    """Frames that all show the same noise; the last ones are larger."""
+
+    def __init__(self, sizes: list[tuple[int, int]]):
+        self.frames = [np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8) for size in sizes]
+
+    def __len__(self):
+        return len(self.frames)
+
+    def __getitem__(self, index):
+        return self.frames[index]
+
+
+def test_the_same_crop_of_both_frames():
+    alike, mixed = Still([(40, 60)] * 2), Still([(40, 60), (60, 60)])
+    together = replace(SMALL, same_crop=True)
+    for config, frames, same in ((together, alike, True), (SMALL, alike, False), (together, mixed, False)):
+        source = FramePairSource([Numbers("still", frames)], config)
+        samples = [source(1, index) for index in range(4)]
+        assert all(np.array_equal(sample["first"], sample["second"]) for sample in samples) == same
+        assert not np.array_equal(samples[0]["first"], samples[1]["first"])
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_worker_processes_make_the_same_pairs(video_root, method):
     if method not in multiprocessing.get_all_start_methods():
@@ -183,6 +206,7 @@ def test_a_video_of_one_frame(tmp_path):
         ({"gap": 1}, "gap must be at least 2"),
         ({"swap": 1.5}, "swap is a probability"),
         ({"max_attempts": 0}, "max_attempts"),
+        ({"kind": "crops", "same_crop": True}, "same_crop"),
     ],
 )
 def test_settings_that_make_no_sense(changes, message):

@@ -143,6 +143,7 @@ class DataConfig:
         area: range of the share of a frame that is cut out.
         aspect: range of its width over height.
         flip_probability: of mirroring a crop.
+        same_crop: cut the same place out of both frames, see :class:`dropmae_pretrain.pair_config.PairConfig`.
         max_attempts: videos tried for one pair before giving up.
     """
 
@@ -156,6 +157,7 @@ class DataConfig:
     area: tuple[float, float] = (0.2, 1.0)
     aspect: tuple[float, float] = (3 / 4, 4 / 3)
     flip_probability: float = 0.5
+    same_crop: bool = False
     max_attempts: int = 10
 
     def __post_init__(self) -> None:
@@ -168,7 +170,7 @@ class DataConfig:
     def pairs(self, size: int) -> PairConfig:
         """Settings for crops of ``size`` pixels."""
         crop = CropConfig(size, self.area, self.aspect, self.flip_probability)
-        return PairConfig(self.kind, self.gap, self.swap, crop, self.max_attempts)
+        return PairConfig(self.kind, self.gap, self.swap, crop, self.same_crop, self.max_attempts)
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,10 @@ class PairConfig:
         gap: the second frame follows less than this many frames after the first, so 1 to 49 by default; videos that are
             shorter narrow it.
         swap: probability with which the later frame comes first; published is 0.
-        crop: of both frames, drawn for each on its own.
+        crop: how frames are cropped.
+        same_crop: cut the same place out of both frames, as SiamMAE (NeurIPS 2023) does; published is a crop for each,
+            drawn on its own. Nearby places then look alike, so that matches are found sooner. Frames of different
+            sizes still get a crop each.
         max_attempts: videos tried for one pair before giving up.
     """
 
@@ -56,6 +59,7 @@ class PairConfig:
     gap: int = 50
     swap: float = 0.0
     crop: CropConfig = CropConfig()
+    same_crop: bool = False
     max_attempts: int = 10
 
     def __post_init__(self) -> None:
@@ -63,5 +67,7 @@ class PairConfig:
             raise ValueError(f"gap must be at least 2, with which frames follow each other directly; got {self.gap}")
         if not 0 <= self.swap <= 1:
             raise ValueError(f"swap is a probability, got {self.swap}")
+        if self.same_crop and self.kind == "crops":
+            raise ValueError("same_crop would make both pictures of a pair from one frame the same: set kind to frames")
         if self.max_attempts < 1:
             raise ValueError(f"max_attempts must be at least 1, got {self.max_attempts}")

@@ -82,7 +82,7 @@ class FramePairSource:
                 faults[UNREADABLE] += 1
                 last = error
                 continue
-            first, second = (self._crop(rng, image) for image in images)
+            first, second = self._crop(rng, *images)
             return {"first": first, "second": second, "faults": dict(faults)}
         counted = ", ".join(f"{number} {reason}" for reason, number in faults.items())
         raise SamplingError(f"no pair in {self.config.max_attempts} attempts ({counted}); the last failure was: {last}")
@@ -102,6 +102,10 @@ class FramePairSource:
         turn, place = divmod(index, len(self.videos))
         return self._order.item(epoch + (turn << 32), place).video
 
-    def _crop(self, rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-        parameters = draw_parameters(rng, image.shape[:2], self.config.crop)
-        return augment(image, parameters, self.config.crop)
+    def _crop(self, rng: np.random.Generator, *images: np.ndarray) -> list[np.ndarray]:
+        crop = self.config.crop
+        if self.config.same_crop and len({image.shape for image in images}) == 1:
+            parameters = [draw_parameters(rng, images[0].shape[:2], crop)] * len(images)
+        else:
+            parameters = [draw_parameters(rng, image.shape[:2], crop) for image in images]
+        return [augment(image, chosen, crop) for image, chosen in zip(images, parameters, strict=True)]
