@@ -192,7 +192,7 @@ def _reader(source: str | Path | int) -> _Reader:
         return _Container.of_address(text)
     path = Path(source)
     if path.is_dir():
-        return _Images(path, _images_in(path))
+        return _Images(path, list_images(path))
     if path.is_file():
         return _Images(path, [path]) if path.suffix.lower() in IMAGE_SUFFIXES else _Container.of_file(path)
     if text.isdecimal():
@@ -200,7 +200,9 @@ def _reader(source: str | Path | int) -> _Reader:
     raise FrameReadError(f"{source}: there is no such video file or folder of images")
 
 
-def _images_in(folder: Path) -> list[Path]:
+def list_images(folder: Path) -> list[Path]:
+    """The image files of a folder in the numeric order of their names. Raises FrameReadError when there are none."""
+
     def natural(path: Path) -> list[tuple[int, str]]:
         return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", path.name)]
 
