@@ -1,9 +1,11 @@
-"""What a segmentation network is made of: frozen dataclasses that recipes fill in. Nothing here imports torch."""
+"""What a segmentation network is made of and how it is trained: frozen dataclasses for recipes. No torch in here."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from trackcore.training.config import LoopConfig
 
 
 @dataclass(frozen=True)
@@ -52,3 +54,105 @@ class ModelConfig:
     def grid(self) -> int:
         """Side of the position grid in cells."""
         return self.image_size // self.patch
+
+    @property
+    def short_side(self) -> int:
+        """Short side in pixels at which frames are looked at: 480 for crops of 384, others in proportion."""
+        return round(1.25 * self.image_size)
+
+
+Collection = Literal["davis2017", "youtubevos", "bl30k", "static_images"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One list of training videos, or of still images.
+
+    Attributes:
+        dataset: ``davis2017``, ``youtubevos``, ``bl30k`` (label maps in the layout of YouTube-VOS's training part), or
+            ``static_images``, of which two frames are made.
+        folder: where it lies below the data root; "" is the root itself.
+        split: part of the dataset.
+        repeats: how often each video is drawn in a pass over the data.
+        max_jump: exclusive bound of the distance between reference and other frame, in annotated frames.
+    """
+
+    dataset: Collection
+    folder: str = ""
+    split: str | None = None
+    repeats: int = 1
+    max_jump: int = 25
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which pairs of frames the network is trained on.
+
+    Attributes:
+        train, validation: lists of videos; a pass goes through all of them.
+        objects: slots of a sample: two, or one for still images.
+        area: share of the frame that a random crop has.
+        growing: STCN's schedule: jumps begin at a fifth, grow, and fall back at the end.
+        empty: what becomes of a reference without objects after five tries: an ``empty`` sample, as published, or
+            another video (``redraw``).
+    """
+
+    train: tuple[Source, ...]
+    validation: tuple[Source, ...] = ()
+    objects: Literal[1, 2] = 2
+    area: tuple[float, float] = (0.36, 1.0)
+    growing: bool = False
+    empty: Literal["empty", "redraw"] = "empty"
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Cross-entropy of the hardest pixels: all of them at first, ``kept`` of them in the end.
+
+    Attributes:
+        start, end: optimiser steps between which the share falls linearly. At ``start`` it is 1 still.
+        kept: share of the pixels afterwards.
+    """
+
+    start: int = 20_000
+    end: int = 70_000
+    kept: float = 0.15
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.end:
+            raise ValueError(f"start must come before end, got {self.start} and {self.end}")
+        if not 0 < self.kept <= 1:
+            raise ValueError(f"kept is a share in (0, 1], got {self.kept}")
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """Adam over all parameters alike.
+
+    Attributes:
+        lr: learning rate.
+        betas: decay rates of Adam's two moments.
+        weight_decay: added to the gradient, not decoupled.
+        schedule: ``step`` multiplies by ``gamma`` from optimiser step ``milestone`` (counted from 0) on; ``cosine``
+            warms up over ``warmup_steps`` and falls to 0 at the last one.
+        milestone, gamma, warmup_steps: of the schedules.
+    """
+
+    lr: float = 2e-5
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 1e-7
+    schedule: Literal["step", "cosine"] = "step"
+    milestone: int = 125_000
+    gamma: float = 0.1
+    warmup_steps: int = 0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything a training run is: network, data, loss, optimiser, loop."""
+
+    model: ModelConfig
+    data: DataConfig
+    loop: LoopConfig
+    loss: LossConfig = field(default_factory=LossConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)

@@ -78,22 +78,24 @@ class SegmentationNetwork(nn.Module):
             return self.position_grid
         return resample_grid(self.position_grid, (side, side), (height, width))
 
-    def embed_reference(self, frames: Tensor, masks: Tensor) -> Tensor:
+    def embed_reference(self, frames: Tensor, masks: Tensor, positions: Tensor | None = None) -> Tensor:
         """Tokens of reference frames; they do not depend on the frames to be segmented.
 
         Args:
             frames: ``(B, 3, H, W)``, or ``(1, 3, H, W)`` for B masks of the same frame.
             masks: ``(B, 1, H, W)`` in [0, 1]; soft values are taken as they are.
+            positions: what :meth:`positions` gives for this size, where it is known already.
 
         Returns:
             ``(B, n, C)`` with ``n = H W / patch^2``, row by row.
         """
         tokens = self.patch_embed(frames) + self.mask_patch_embed(masks) + self.temporal_pos_embed_z
-        return tokens + self._positions_of(frames)
+        return tokens + (self._positions_of(frames) if positions is None else positions)
 
-    def embed_query(self, frames: Tensor) -> Tensor:
-        """Tokens ``(B, n, C)`` of the frames ``(B, 3, H, W)`` to be segmented."""
-        return self.patch_embed(frames) + self.temporal_pos_embed_x + self._positions_of(frames)
+    def embed_query(self, frames: Tensor, positions: Tensor | None = None) -> Tensor:
+        """Tokens ``(B, n, C)`` of the frames ``(B, 3, H, W)`` to be segmented; ``positions`` as above."""
+        tokens = self.patch_embed(frames) + self.temporal_pos_embed_x
+        return tokens + (self._positions_of(frames) if positions is None else positions)
 
     def _positions_of(self, frames: Tensor) -> Tensor:
         height, width = (side // self.config.patch for side in frames.shape[-2:])
@@ -124,18 +126,19 @@ class SegmentationNetwork(nn.Module):
         full = tokens.transpose(1, 2).unflatten(2, (height, width))
         return self.stcn_decoder(full, self.fpn2(full), self.fpn1(full))
 
-    def segment(self, references: Tensor, frames: Tensor) -> Tensor:
+    def segment(self, references: Tensor, frames: Tensor, positions: Tensor | None = None) -> Tensor:
         """Every object in every frame, in one pass.
 
         Args:
             references: ``(K, T n, C)``, tokens of K objects, see :meth:`embed_reference`.
             frames: ``(B, 3, H, W)``.
+            positions: what :meth:`positions` gives for this size, where it is known already.
 
         Returns:
             Logits ``(B, K, H, W)``.
         """
         batch, objects = len(frames), len(references)
-        query = self.embed_query(frames)
+        query = self.embed_query(frames, positions)
         repeated = query[:, None].expand(-1, objects, -1, -1).flatten(0, 1)
         tokens = self.encode(references.repeat(batch, 1, 1), repeated)
         height, width = (side // self.config.patch for side in frames.shape[-2:])

@@ -1,7 +1,7 @@
 """State dicts of published checkpoints, as this package's and the other way round; and encoders to start from.
 
 Published files hold 190 entries, of which a class token, a classifier with its norm and two position tables take no
-part or say what another entry says. The position grid is stored twice over in ``pos_embed_two_frame``: once for each frame.
+part or say what another entry says. The position grid is stored twice over in ``pos_embed_two_frame``, for two frames.
 """
 
 from __future__ import annotations
