@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from dropseg_vos.baselines import Follower
 from dropseg_vos.overlays import draw_labels
-from dropseg_vos.segmenter import Segmenter
 from trackcore.sinks import DEFAULT_FPS, open_sink
 from trackcore.tracker import Prediction
 from trackcore.video import Frame, FrameReadError, FrameSource, list_images, open_video
@@ -44,7 +44,7 @@ class Segmented:
 
 
 def follow(
-    segmenter: Segmenter,
+    segmenter: Follower,
     frames: Iterable[Frame],
     masks: Mapping[int, GivenMask],
     *,
@@ -54,7 +54,7 @@ def follow(
     """Yield every frame from the first one with a mask on, with what is found in it.
 
     Args:
-        segmenter: what was followed before is forgotten.
+        segmenter: a :class:`~dropseg_vos.segmenter.Segmenter` or a baseline; what it followed before is forgotten.
         frames: any iterator of frames, read as they are needed.
         masks: label maps of objects by the index of the frame in which they are given.
         batch: frames without a mask that are segmented in one pass.
@@ -96,7 +96,7 @@ def follow(
 
 
 def segment_video(
-    segmenter: Segmenter,
+    segmenter: Follower,
     source: str | Path | int | FrameSource,
     masks: Mapping[int, GivenMask],
     *,
@@ -108,7 +108,7 @@ def segment_video(
     """Segment a video; memory does not grow with its length.
 
     Args:
-        segmenter: see :class:`~dropseg_vos.segmenter.Segmenter`.
+        segmenter: as for :func:`follow`.
         source: see :func:`trackcore.video.open_video`; a name is opened so that unreadable frames are left out.
         masks: label maps of objects by the index of the frame in which they are given, the first frame being 0.
         output: folder for label maps as PNG files, palette images while all numbers are below 256, else 16-bit: called

@@ -33,6 +33,8 @@ class Segmenter:
         keep_probabilities: put ``probabilities`` into the extras of predictions.
     """
 
+    sequential = False  # frames depend on references alone
+
     def __init__(
         self,
         backend: Backend,
