@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -59,6 +61,22 @@ def test_files_tell_the_stem(network, tmp_path):
     assert convert(path, "onestream", tmp_path / "encoder.safetensors")["patch"] == 8
     with pytest.raises(checkpoints.CheckpointError, match="a stem that timm's ViT does not have"):
         convert(path, "timm", tmp_path / "timm.safetensors")
+
+
+def test_a_start_from_scratch_lets_tokens_show_what_they_look_like():
+    torch.manual_seed(0)
+    published = build(CONFIG)
+    torch.manual_seed(0)
+    scratch = build(replace(CONFIG, start="scratch"))
+    for name in ("pos_embed", "temporal_pos_embed_x", "temporal_pos_embed_z"):
+        torch.testing.assert_close(getattr(scratch, name), getattr(published, name) / 10)
+    assert torch.equal(scratch.decoder_pos_embed, published.decoder_pos_embed)  # all that hidden tokens begin with
+    tokens = torch.randn(1, 8, 32)
+    queries, keys, _ = scratch.blocks[0].attn.heads_of(tokens)
+    scores = (queries @ keys.mT).mean(1)[0]  # without training, tokens attend to what is like them
+    assert (scores.argmax(1) == torch.arange(8)).all()
+    with pytest.raises(ValueError, match="start is 'published' or 'scratch'"):
+        ModelConfig(start="random")
 
 
 def test_frames_of_any_size_have_features(network):

@@ -241,3 +241,13 @@ def test_starting_from_scratch_scores_low_everywhere():
     with torch.inference_mode():
         score = network(torch.randn(2, 3, 128, 128), torch.randn(2, 3, 256, 256)).maps.score
     assert score.max() < 0.1
+
+
+def test_starting_from_scratch_keeps_frame_identities_small():
+    config = ModelConfig(width=32, depth=1, heads=2, head_channels=8, frame_identity=True)
+    sizes = {}
+    for start in ("published", "scratch"):
+        torch.manual_seed(0)
+        backbone = build(dataclasses.replace(config, start=start)).backbone
+        sizes[start] = torch.cat([backbone.temporal_pos_embed_x, backbone.temporal_pos_embed_z])
+    torch.testing.assert_close(sizes["scratch"], sizes["published"] / 10)

@@ -25,6 +25,9 @@ class ModelConfig:
         stem: how pixels become tokens: ``linear`` (one convolution over patches, as published) or ``convolutional``,
             the stem of trackers that learn from scratch (:mod:`trackcore.stems`). Its kernels reach beyond their patch,
             so hidden patches are blanked before it.
+        start: how fresh weights are drawn. ``published`` is the reference's; ``scratch`` suits small networks with a
+            convolutional stem: positions and frame identities a tenth of their size in the encoder, so that they do not
+            drown what tokens look like, and its attention starts as :func:`trackcore.vit.init_mimetic` says.
     """
 
     image_size: int = 224
@@ -37,8 +40,11 @@ class ModelConfig:
     decoder_heads: int = 16
     mlp_ratio: float = 4.0
     stem: Literal["linear", "convolutional"] = "linear"
+    start: Literal["published", "scratch"] = "published"
 
     def __post_init__(self) -> None:
+        if self.start not in ("published", "scratch"):
+            raise ValueError(f"start is 'published' or 'scratch', got {self.start!r}")
         if self.stem not in ("linear", "convolutional"):
             raise ValueError(f"stem is 'linear' or 'convolutional', got {self.stem!r}")
         if self.patch < 1 or self.image_size < self.patch or self.image_size % self.patch:

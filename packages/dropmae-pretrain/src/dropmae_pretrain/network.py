@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from dropmae_pretrain.config import ModelConfig, ObjectiveConfig
 from dropmae_pretrain.masking import Mask, choose_visible
 from trackcore.ops.ranked_dropout import ranked_dropout_attention
-from trackcore.positions import sincos_2d
+from trackcore.positions import SCRATCH_SCALE, sincos_2d
 from trackcore.stems import ConvolutionalStem
-from trackcore.vit import Attention, Block
+from trackcore.vit import Attention, Block, init_mimetic
 
 
 class Reconstruction(NamedTuple):
@@ -136,6 +136,11 @@ class DropMAE(nn.Module):
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
+        if self.config.start == "scratch":
+            for block in self.blocks:
+                init_mimetic(block.attn)
+            for table in (self.pos_embed, *self._frame_identity):
+                table.mul_(SCRATCH_SCALE)
 
     @property
     def _frame_identity(self) -> tuple[Tensor, Tensor]:

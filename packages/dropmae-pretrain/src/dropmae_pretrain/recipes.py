@@ -64,7 +64,7 @@ def tiny() -> Recipe:
     return Recipe(
         model=ModelConfig(
             image_size=64, patch=8, width=96, depth=3, heads=3, decoder_width=64, decoder_depth=2, decoder_heads=4,
-            mlp_ratio=2.0, stem="convolutional",
+            mlp_ratio=2.0, stem="convolutional", start="scratch",
         ),
         data=DataConfig(split="train", validation_split="val", pairs_per_video=None, gap=20),
         optimizer=OptimizerConfig(lr=2e-3, warmup_epochs=1),

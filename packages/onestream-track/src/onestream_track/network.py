@@ -18,13 +18,10 @@ from torch import Tensor, nn
 from onestream_track.config import ModelConfig
 from onestream_track.elimination import centre_rows, eliminate, keep_count, rank, restore
 from onestream_track.heads import CenterHead, Maps, decode, find_peak
-from trackcore.positions import resample_grid, sincos_2d
+from trackcore.positions import SCRATCH_SCALE, resample_grid, sincos_2d
 from trackcore.stems import ConvolutionalStem
 from trackcore.vit import Block, attention_rows, drop_path_rates, init_linear, init_mimetic
 
-# Of networks that start from scratch. Tokens leave an untrained stem small: positions of full size would drown what
-# they look like, and attention would match places instead of contents.
-POSITION_SCALE = 0.1
 SCORE_PRIOR = 0.01
 
 
@@ -104,7 +101,10 @@ class Backbone(nn.Module):
         for block in self.blocks:
             init_mimetic(block.attn)
         for table, side in self._position_tables():
-            table.copy_(POSITION_SCALE * sincos_2d(self.config.width, side, side))
+            table.copy_(SCRATCH_SCALE * sincos_2d(self.config.width, side, side))
+        if self.config.frame_identity:
+            self.temporal_pos_embed_x.mul_(SCRATCH_SCALE)
+            self.temporal_pos_embed_z.mul_(SCRATCH_SCALE)
 
     def _position_tables(self) -> list[tuple[nn.Parameter, int]]:
         return [(self.pos_embed_z, self.config.template_grid), (self.pos_embed_x, self.config.search_grid)]

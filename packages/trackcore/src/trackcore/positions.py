@@ -12,6 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
+# Of small networks that start from scratch. Tokens leave an untrained stem small: positions of full size would drown what
+# they look like, and attention would match places instead of contents.
+SCRATCH_SCALE = 0.1
+
+
 def sincos_2d(width: int, height: int, columns: int, *, class_slot: bool = False, temperature: float = 10000) -> Tensor:
     """The fixed 2-d sine-cosine table of MAE and DropMAE.
 
