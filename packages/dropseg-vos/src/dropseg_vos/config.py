@@ -75,6 +75,7 @@ class Source:
         split: part of the dataset.
         repeats: how often each video is drawn in a pass over the data.
         max_jump: exclusive bound of the distance between reference and other frame, in annotated frames.
+        resized: of YouTube-VOS, read the frames that ``dropseg-vos prepare`` resized to this short side.
     """
 
     dataset: Collection
@@ -82,6 +83,7 @@ class Source:
     split: str | None = None
     repeats: int = 1
     max_jump: int = 25
+    resized: int | None = None
 
 
 @dataclass(frozen=True)

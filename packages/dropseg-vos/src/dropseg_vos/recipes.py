@@ -17,7 +17,7 @@ FAMILY = "dropseg"
 
 # Folders below the data root are called as in the published programs.
 DAVIS = Source("davis2017", "DAVIS", "train", repeats=5, max_jump=25)
-YOUTUBE_VOS = Source("youtubevos", "YouTube", "train_stcn", max_jump=5)
+YOUTUBE_VOS = Source("youtubevos", "YouTube", "train_stcn", max_jump=5, resized=480)
 BL30K = Source("bl30k", "BL30K", max_jump=25)
 STATIC = tuple(
     Source("static_images", "static", part, repeats=5 if part.endswith("_small") else 1)
