@@ -20,7 +20,7 @@ from trackdata.evaluation.attributes import (
     sequences_with_marks,
 )
 from trackdata.evaluation.bootstrap import Draws
-from trackdata.evaluation.comparison import ConventionWarning
+from trackdata.evaluation.scores import ConventionWarning
 from trackdata.evaluation.sequence_scores import SequenceScores, mean_value
 
 

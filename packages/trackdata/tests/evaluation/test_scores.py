@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from trackdata.evaluation import comparison_table
 from trackdata.evaluation.conventions import Default, Got10k, Pytracking
 from trackdata.evaluation.metrics import show
 from trackdata.evaluation.records import PredictionError, Track, Truth
 from trackdata.evaluation.scores import Scores, evaluate
 from trackdata.evaluation.sequence_scores import frame_rate
-from trackdata.evaluation.tables import comparison_table
 
 
 @pytest.fixture

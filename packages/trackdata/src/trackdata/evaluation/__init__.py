@@ -33,7 +33,7 @@ Nothing here imports torch; Matplotlib and Jinja are imported when a report is w
 """
 
 from trackdata.evaluation.attributes import AttributeScores, by_attribute, read_attributes
-from trackdata.evaluation.comparison import Comparison, ConventionWarning, Difference, compare
+from trackdata.evaluation.comparison import Comparison, Difference, compare
 from trackdata.evaluation.conventions import (
     CONVENTIONS,
     Default,
@@ -52,12 +52,18 @@ from trackdata.evaluation.records import PredictionError, Track, Truth, TruthErr
 from trackdata.evaluation.report import Report, write_report
 from trackdata.evaluation.results import ResultError, read_tracks, write_legacy, write_toolkit, write_track
 from trackdata.evaluation.runner import Outcome, Progress, RunResult, TrackerStartError, run, run_all
-from trackdata.evaluation.scores import Convention, Scores, evaluate, load_scores
+from trackdata.evaluation.scores import (
+    Convention,
+    ConventionWarning,
+    Scores,
+    comparison_table,
+    evaluate,
+    load_scores,
+)
 from trackdata.evaluation.scoring import score
 from trackdata.evaluation.sequence_scores import SequenceScores
 from trackdata.evaluation.shards import Shard
 from trackdata.evaluation.submissions import SubmissionError, pack_got10k, pack_trackingnet, submit
-from trackdata.evaluation.tables import comparison_table
 
 __all__ = [
     "CONVENTIONS",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,15 +11,11 @@ import numpy as np
 
 from trackdata.evaluation.bootstrap import Draws, Interval, figure_columns
 from trackdata.evaluation.metrics import primary, show
-from trackdata.evaluation.scores import Scores
+from trackdata.evaluation.scores import Scores, warn_if_mixed
 from trackdata.evaluation.sequence_scores import SequenceScores, mean_value
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-
-class ConventionWarning(UserWarning):
-    """Figures that were counted in different ways stand beside each other."""
 
 
 @dataclass(frozen=True)
@@ -140,19 +135,6 @@ def compare(
         for entry, mine in list(zip(scores, paired, strict=True))[1:]
     )
     return Comparison(figure, len(common), intervals, differences, level, samples, seed)
-
-
-def warn_if_mixed(scores: Sequence[Scores]) -> bool:
-    """Warn when ``scores`` were counted in different ways, or on different datasets; gives whether they were.
-
-    Warns:
-        ConventionWarning
-    """
-    mixed = {(entry.convention, entry.dataset) for entry in scores}
-    if len(mixed) > 1:
-        told = ", ".join(f"{entry.tracker}: {entry.convention} on {entry.dataset}" for entry in scores)
-        warnings.warn(f"these figures cannot be compared: {told}", ConventionWarning, stacklevel=3)
-    return len(mixed) > 1
 
 
 def show_p(value: float) -> str:

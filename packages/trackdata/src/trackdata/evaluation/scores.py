@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from trackdata.evaluation.metrics import show
+from trackdata.evaluation.metrics import METRICS, SECONDARY, show
 from trackdata.evaluation.records import PredictionError, Track, Truth
 from trackdata.evaluation.sequence_scores import Repairs, SequenceScores, mean_curve, mean_value
 
@@ -138,8 +139,6 @@ class Scores:
         return scores
 
     def __rich__(self) -> Table:
-        from trackdata.evaluation.tables import comparison_table
-
         return comparison_table([self])
 
     def __str__(self) -> str:
@@ -206,6 +205,50 @@ def evaluate(
         sequences=tuple(scored),
         failures=failures,
     )
+
+
+class ConventionWarning(UserWarning):
+    """Figures that were counted in different ways stand beside each other."""
+
+
+def comparison_table(scores: Sequence[Scores], title: str | None = None) -> Table:
+    """A table of several trackers, one row each, for printing with rich.
+
+    Warns:
+        ConventionWarning: they were counted in different ways, which the table then says.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    first, mixed = scores[0], warn_if_mixed(scores)
+    heading = title or f"{first.dataset}, convention {first.convention}"
+    if mixed:
+        heading = "counted in different ways: not to be compared"
+    table = Table(title=heading, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("tracker", overflow="fold")
+    if mixed:
+        table.add_column("convention, dataset", overflow="fold")
+    columns = [name for name in METRICS if name not in SECONDARY and any(name in entry.values for entry in scores)]
+    for name in (*columns, "seqs", "failed"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for entry in scores:
+        figures = [show(name, entry.values.get(name, math.nan)) for name in columns]
+        how = [f"{entry.convention}, {entry.dataset}"] if mixed else []
+        table.add_row(entry.tracker, *how, *figures, str(len(entry.sequences)), str(len(entry.failures)))
+    return table
+
+
+def warn_if_mixed(scores: Sequence[Scores]) -> bool:
+    """Warn when ``scores`` were counted in different ways, or on different datasets; gives whether they were.
+
+    Warns:
+        ConventionWarning
+    """
+    mixed = {(entry.convention, entry.dataset) for entry in scores}
+    if len(mixed) > 1:
+        told = ", ".join(f"{entry.tracker}: {entry.convention} on {entry.dataset}" for entry in scores)
+        warnings.warn(f"these figures cannot be compared: {told}", ConventionWarning, stacklevel=3)
+    return len(mixed) > 1
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

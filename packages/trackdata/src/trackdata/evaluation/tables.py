@@ -1,4 +1,4 @@
-"""The tables of a report: rows per tracker and per sequence, as values, as CSV and for the terminal."""
+"""The tables of a report: rows per tracker and per sequence, as values and as CSV."""
 
 from __future__ import annotations
 
@@ -6,42 +6,10 @@ import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trackdata.evaluation.attributes import AttributeScores
-from trackdata.evaluation.comparison import warn_if_mixed
-from trackdata.evaluation.metrics import METRICS, SECONDARY, show
 from trackdata.evaluation.scores import Scores
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-
-def comparison_table(scores: Sequence[Scores], title: str | None = None) -> Table:
-    """A table of several trackers, one row each, for printing with rich.
-
-    Warns:
-        ConventionWarning: they were counted in different ways, which the table then says.
-    """
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    first, mixed = scores[0], warn_if_mixed(scores)
-    heading = title or f"{first.dataset}, convention {first.convention}"
-    if mixed:
-        heading = "counted in different ways: not to be compared"
-    table = Table(title=heading, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("tracker", overflow="fold")
-    if mixed:
-        table.add_column("convention, dataset", overflow="fold")
-    columns = [name for name in METRICS if name not in SECONDARY and any(name in entry.values for entry in scores)]
-    for name in (*columns, "seqs", "failed"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for entry in scores:
-        figures = [show(name, entry.values.get(name, math.nan)) for name in columns]
-        how = [f"{entry.convention}, {entry.dataset}"] if mixed else []
-        table.add_row(entry.tracker, *how, *figures, str(len(entry.sequences)), str(len(entry.failures)))
-    return table
 
 
 def sequence_rows(scores: Sequence[Scores]) -> list[dict[str, Any]]:
