@@ -24,7 +24,7 @@ class ModelConfig:
         stem: how pixels become tokens: ``linear`` (one convolution over patches, as published) or ``convolutional``
             (:mod:`trackcore.stems`), which learns faster from scratch. Masks always come in by one convolution.
         start: how fresh weights are drawn. ``published`` is the reference's; ``scratch`` suits small networks without
-            pre-training: attention begins by comparing tokens (:func:`trackcore.vit.init_mimetic`).
+            pre-training: attention begins by comparing tokens (:func:`trackcore.vit.init_mimetic`), positions small.
     """
 
     image_size: int = 384

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from dropseg_vos.config import ModelConfig
 from dropseg_vos.decoder import Decoder, half_pyramid, quarter_pyramid
-from trackcore.positions import grid_of, resample_grid, sincos_2d
+from trackcore.positions import SCRATCH_SCALE, grid_of, resample_grid, sincos_2d
 from trackcore.stems import ConvolutionalStem
 from trackcore.vit import Block, drop_path_rates, init_linear, init_mimetic
 
@@ -64,6 +64,8 @@ class SegmentationNetwork(nn.Module):
         if self.config.start == "scratch":
             for block in self.blocks:
                 init_mimetic(block.attn)
+            self.pos_embed.mul_(SCRATCH_SCALE)
+            self.position_grid.mul_(SCRATCH_SCALE)
 
     @torch.no_grad()
     def set_positions(self, table: Tensor) -> None:

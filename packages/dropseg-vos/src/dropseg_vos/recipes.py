@@ -96,7 +96,7 @@ def tiny() -> Recipe:
     return Recipe(
         model=ModelConfig(
             image_size=96, patch=8, width=96, depth=4, heads=3, mlp_ratio=2.0, drop_path=0.0, start_grid=8,
-            pyramid=(48, 32), decoder=(64, 48, 32), stem="convolutional", start="scratch",
+            pyramid=(32, 24), decoder=(48, 32, 24), stem="convolutional", start="scratch",
         ),
         data=DataConfig(train=(_GENERATED,), validation=(_GENERATED_HELD_OUT,), empty="redraw"),
         loss=LossConfig(start=400, end=800, kept=0.3),

@@ -86,7 +86,7 @@ class SegmentationTask:
         return list(self.model.blocks)
 
     def losses(self, model: nn.Module, batch: Mapping[str, Tensor], progress: Progress) -> dict[str, Tensor | float]:
-        """The loss of a batch of samples, the share of pixels that counted, and the overlap of each slot.
+        """The loss of a batch of samples, overlaps (pixels of all objects, and of each slot), the share that counted.
 
         Validation counts all pixels, so that its losses compare over the training.
         """
@@ -98,7 +98,7 @@ class SegmentationTask:
         names = ("target", "second")[: len(overlaps)]
         return {
             "total": segmentation_loss(odds, batch["classes"], batch["present"], share),
-            "iou": overlaps.mean(),
+            "iou": (overlap.sum() + 1) / (union.sum() + 1),
             **{f"iou/{name}": value for name, value in zip(names, overlaps, strict=True)},
             "kept": torch.tensor(share),
         }
