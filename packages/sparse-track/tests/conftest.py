@@ -1,10 +1,12 @@
-"""Conformance cases: arrays computed by the published implementation on deterministic weights and inputs."""
+"""Conformance cases (arrays computed by the published implementation on deterministic weights and inputs), and a tracker
+that was trained for a few steps on generated video."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -116,3 +118,38 @@ def fill_module(fill):
         return module.eval()
 
     return filled
+
+
+@pytest.fixture(scope="session")
+def video(tmp_path_factory) -> Path:
+    """A folder in GOT-10k's layout: three sequences to train on and two to validate on, 96 x 72 pixels."""
+    from trackdata.synth import preset, write_got10k
+
+    root = tmp_path_factory.mktemp("video")
+    config = preset("easy", frames=12, size=(96, 72))
+    write_got10k(root, "train", 3, config, seed=0)
+    write_got10k(root, "val", 2, config, seed=1)
+    return root
+
+
+@pytest.fixture(scope="session")
+def cpu_debug():
+    """The debug recipe on the CPU."""
+    from sparse_track.recipes import get_recipe
+
+    recipe = get_recipe("debug")
+    return replace(recipe, loop=replace(recipe.loop, device="cpu", log_to="none"))
+
+
+@pytest.fixture(scope="session")
+def debug_run(cpu_debug, video, tmp_path_factory):
+    """Summary and folder of a training with the debug recipe."""
+    from sparse_track.training import train
+
+    output = tmp_path_factory.mktemp("run")
+    return train(cpu_debug, video, output, name="debug"), output
+
+
+@pytest.fixture(scope="session")
+def weights(debug_run) -> Path:
+    return debug_run[1] / "weights.safetensors"

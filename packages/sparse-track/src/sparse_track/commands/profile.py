@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import tyro
 
 from sparse_track.cli import UsageError
 from sparse_track.commands.options import TrackerChoice
 
+PUBLISHED = "sparsett_swin_train_got10k"
+
 
 @dataclass(frozen=True)
 class Profile:
-    """Count parameters and multiply-adds of a tracker, and time an update in a 720p frame."""
+    """Count parameters and multiply-adds of a tracker, and time an update in a 720p frame.
 
-    tracker: tyro.conf.OmitArgPrefixes[TrackerChoice] = field(
-        default_factory=lambda: TrackerChoice(recipe="sparsett_swin_train_got10k")
-    )
+    With neither --weights nor --recipe, of the published network.
+    """
+
+    tracker: tyro.conf.OmitArgPrefixes[TrackerChoice]
     repeats: int = 20
     """timed updates, of which the median counts; 0 does not time"""
 
@@ -27,7 +30,10 @@ def run(words: Sequence[str]) -> int:
     asked = tyro.cli(Profile, args=list(words), prog="sparse-track profile")
     if asked.repeats < 0:
         raise UsageError(f"--repeats must not be negative, got {asked.repeats}")
-    options = asked.tracker.options()
+    choice = asked.tracker
+    if choice.weights is None and choice.recipe is None:
+        choice = replace(choice, recipe=PUBLISHED)
+    options = choice.options()
 
     from sparse_track.loading import create
     from sparse_track.profile import measure_size, measure_time

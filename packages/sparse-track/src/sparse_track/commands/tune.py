@@ -61,7 +61,7 @@ def run(words: Sequence[str]) -> int:
     asked = tyro.cli(Tune, default=defaults, args=list(words), prog="sparse-track tune")
     if asked.trials < 1 or asked.workers < 1:
         raise UsageError("--trials and --workers must be at least 1")
-    if any((asked.tracker.test_lr, asked.tracker.window_influence, asked.tracker.penalty_k)):
+    if any(getattr(asked.tracker, name) is not None for name in vars(asked.space)):
         raise UsageError("test_lr, window_influence and penalty_k are what is searched; give --space.test-lr LOW HIGH")
     options = asked.tracker.options()
 
