@@ -28,7 +28,7 @@ class Options:
     """folder of video, runs and results"""
     seeds: tuple[int, ...] = (0, 1, 2)
     """of the pre-training and of the tracker's training"""
-    pretrain_epochs: int = 4
+    pretrain_epochs: int = 8
     """of 4096 frame pairs"""
     epochs: int = 4
     """of 4096 pairs of template and search region, the whole schedule of the tracker"""

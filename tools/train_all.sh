@@ -38,8 +38,8 @@ while (($#)); do
     esac
 done
 case $profile in
-    smoke) recipe=tiny train=240 validation=20 unseen=20 frames=40 unseen_frames=60 pretraining=(--loop.epochs 4) ;;
-    debug) recipe=debug train=2 validation=1 unseen=2 frames=20 unseen_frames=20 pretraining=() ;;
+    smoke) recipe=tiny train=240 validation=20 unseen=20 frames=40 unseen_frames=60 ;;
+    debug) recipe=debug train=2 validation=1 unseen=2 frames=20 unseen_frames=20 ;;
     *) fail "unknown profile '$profile' (known: smoke, debug)" ;;
 esac
 [[ -z $video || -n $init ]] || fail "--video needs --init x,y,w,h, the target's box in the first frame"
@@ -67,7 +67,7 @@ generate video val "$validation" "$frames" 1
 generate unseen val "$unseen" "$unseen_frames" 2
 
 step "pre-training an encoder on frame pairs"
-"$bin/dropmae-pretrain" train "$recipe" --root "$output/video" --output "$output/dropmae" "${pretraining[@]}"
+"$bin/dropmae-pretrain" train "$recipe" --root "$output/video" --output "$output/dropmae"
 "$bin/dropmae-pretrain" visualize "$output/dropmae" "$output/unseen/val" --output "$output/pairs.png"
 encoder=$output/dropmae/encoder.safetensors
 [[ -e $encoder ]] || "$bin/dropmae-pretrain" convert "$output/dropmae/weights.safetensors" --to onestream --output "$encoder"
