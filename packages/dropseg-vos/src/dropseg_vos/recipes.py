@@ -95,16 +95,16 @@ def tiny() -> Recipe:
     """A small network that learns from scratch on generated video in minutes on two CPU cores."""
     return Recipe(
         model=ModelConfig(
-            image_size=96, patch=8, width=96, depth=4, heads=3, mlp_ratio=2.0, drop_path=0.0, start_grid=8,
+            image_size=96, patch=8, width=96, depth=3, heads=3, mlp_ratio=2.0, drop_path=0.0, start_grid=8,
             pyramid=(32, 24), decoder=(48, 32, 24), stem="convolutional", start="scratch",
         ),
-        data=DataConfig(train=(_GENERATED,), validation=(_GENERATED_HELD_OUT,), empty="redraw"),
-        loss=LossConfig(start=400, end=800, kept=0.3),
-        optimizer=OptimizerConfig(lr=1e-3, schedule="cosine", warmup_steps=50),
+        data=DataConfig(train=(_GENERATED,), validation=(_GENERATED_HELD_OUT,), objects=1, empty="redraw"),
+        loss=LossConfig(start=50, end=250, kept=0.25),
+        optimizer=OptimizerConfig(lr=1.5e-3, schedule="cosine", warmup_steps=50),
         loop=LoopConfig(
             epochs=8,
             samples_per_epoch=2048,
-            batch_size=16,
+            batch_size=32,
             validation_samples=128,
             validate_every=2,
             best_metric="iou",
@@ -121,7 +121,7 @@ def tiny_static() -> Recipe:
     stills = (Source("static_images", "static_images"),)
     return replace(
         video,
-        data=DataConfig(train=stills, objects=1),
+        data=replace(video.data, train=stills, validation=()),
         loop=replace(video.loop, epochs=4, validation_samples=0, best_metric=None),
     )
 
@@ -135,6 +135,7 @@ def debug() -> Recipe:
         model=replace(
             small.model, image_size=32, width=24, depth=2, heads=2, start_grid=4, pyramid=(8, 8), decoder=(8, 8, 8)
         ),
+        data=replace(small.data, objects=2),
         loss=LossConfig(start=2, end=6, kept=0.5),
         optimizer=replace(small.optimizer, warmup_steps=2),
         loop=replace(
