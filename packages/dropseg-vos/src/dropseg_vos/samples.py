@@ -28,6 +28,10 @@ _LARGEST_JUMP = 25  # of STCN's growing schedule; smaller ones are in proportion
 _VOID = 255
 
 
+class NoObjectError(ValueError):
+    """None of several references of a video shows an object."""
+
+
 @dataclass(frozen=True)
 class Objects:
     """The objects of a sample.
@@ -134,7 +138,7 @@ class PairSource:
 
         Raises:
             AnnotationError, FrameReadError, SamplingError: the drawn video cannot be used.
-            ValueError: no reference shows an object, and the configuration wants another video then.
+            NoObjectError: no reference shows an object, and the configuration wants another video then.
         """
         rng = sample_generator(self._seed, epoch, index)
         number = max(epoch - 1, 0) * self._samples_per_epoch + index
@@ -149,7 +153,7 @@ class PairSource:
             if objects.present.any():
                 return Counted(self._arrays(frames, objects), {})
         if self._config.empty == "redraw":
-            raise ValueError(f"{TRIES} references of {drawn.name}, number {item.video}, show no object")
+            raise NoObjectError(f"{TRIES} references of {drawn.name}, number {item.video}, show no object")
         return Counted(self._arrays(frames, objects), {"samples without objects": 1})
 
     def _jump(self, source: Source, at: int) -> int:
