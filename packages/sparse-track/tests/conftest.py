@@ -1,5 +1,5 @@
-"""Conformance cases (arrays computed by the published implementation on deterministic weights and inputs), and a tracker
-that was trained for a few steps on generated video."""
+"""Conformance cases (arrays computed by the published implementation on deterministic weights and inputs), and a
+tracker that was trained for a few steps on generated video."""
 
 from __future__ import annotations
 

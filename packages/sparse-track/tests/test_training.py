@@ -128,10 +128,8 @@ def test_impossible_schedules_are_named(make, says):
 def test_one_published_step(load_case, fill, fill_module):
     """Two of four pairs are negative; no dropout."""
     case = load_case("train_step")
-    model = replace(
-        GOT10K.model, backbone=replace(GOT10K.model.backbone, drop_path=0.0), neck=replace(GOT10K.model.neck, dropout=0.0)
-    )  # fmt: skip
-    task = SparseTask(replace(GOT10K, model=model))
+    still = {"backbone": replace(GOT10K.model.backbone, drop_path=0.0), "neck": replace(GOT10K.model.neck, dropout=0.0)}
+    task = SparseTask(replace(GOT10K, model=replace(GOT10K.model, **still)))
     fill_module(task.model, case.seed).train()
     before = {name: parameter.detach().clone() for name, parameter in task.model.named_parameters()}
     optimizer = task.build_optimizer(task.parameter_groups())
@@ -248,7 +246,6 @@ class TestRuns:
             assert any(name.startswith("basemodel.net.stages.2.") for name in changed) == bool(learning)
 
     def test_from_start_weights(self, debug_run, cpu_debug, video, tmp_path):
-        """The published learning rates of the last epochs are so small that the weights hardly move."""
         still = replace(cpu_debug, optimizer=replace(cpu_debug.optimizer, lr=0.0))
         train(still, video, tmp_path, start_weights=debug_run[1] / "weights.safetensors")
         before = checkpoints.load(debug_run[1] / "weights.safetensors").state

@@ -24,6 +24,7 @@ from sparse_track.evaluation import identity
 from sparse_track.loading import create
 from trackdata.datasets import open_dataset
 from trackdata.evaluation import run, score
+from trackdata.sequences import Dataset
 
 DIGITS = 4  # values are rounded to so many decimals, as published
 STUDY = "study.journal"
@@ -155,15 +156,14 @@ def tune(
 
 def _open(job: _Job) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    sampler = (
-        optuna.samplers.RandomSampler(job.seed)
-        if job.sampler == "random"
-        else optuna.samplers.TPESampler(seed=job.seed)
-    )
     storage = JournalStorage(JournalFileBackend(str(Path(job.output) / STUDY)))
-    return optuna.create_study(
-        study_name="tracking", storage=storage, sampler=sampler, direction="maximize", load_if_exists=True
+    study = optuna.create_study(study_name="tracking", storage=storage, direction="maximize", load_if_exists=True)
+    # a search that goes on does not draw the numbers once more with which it began
+    seed = None if job.seed is None else job.seed + len(study.get_trials(deepcopy=False))
+    study.sampler = (
+        optuna.samplers.RandomSampler(seed) if job.sampler == "random" else optuna.samplers.TPESampler(seed=seed)
     )
+    return study
 
 
 def _try_again(study: optuna.Study) -> None:
@@ -186,17 +186,15 @@ def _work(job: _Job, on_trial: Callable[[int], None] | None = None) -> None:
         torch.set_num_threads(job.threads)
     study = _open(job)
     dataset = open_dataset(job.dataset, job.root, job.split)
-
-    def after(study: optuna.Study, trial: FrozenTrial) -> None:
+    claimed = (TrialState.COMPLETE, TrialState.RUNNING)
+    while len(study.get_trials(deepcopy=False, states=claimed)) < job.trials:
+        trial = study.ask()
+        study.tell(trial, _objective(trial, job, dataset))  # not told, a trial is under way; see _try_again
         if on_trial is not None:
             on_trial(len(_finished(study)))
 
-    claimed = (TrialState.COMPLETE, TrialState.RUNNING)
-    while len(study.get_trials(deepcopy=False, states=claimed)) < job.trials:
-        study.optimize(partial(_objective, job=job, dataset=dataset), n_trials=1, callbacks=[after])
 
-
-def _objective(trial: optuna.Trial, *, job: _Job, dataset: Any) -> float:
+def _objective(trial: optuna.Trial, job: _Job, dataset: Dataset) -> float:
     changes = job.space.suggest(trial)
     options = {**job.options, "changes": {**(job.options.get("changes") or {}), **changes}}
     name = "_".join(f"{value:.{DIGITS}f}" for value in changes.values())
