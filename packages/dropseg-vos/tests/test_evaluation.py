@@ -13,7 +13,7 @@ from PIL import Image
 
 from dropseg_vos.baselines import CopiedMask, FlowedMask
 from dropseg_vos.cli import main
-from dropseg_vos.evaluation import evaluate, given_masks, open_benchmark, run_method, sizing_for
+from dropseg_vos.evaluation import _identity, evaluate, given_masks, open_benchmark, run_method, sizing_for
 from dropseg_vos.loading import load_segmenter
 from dropseg_vos.segmenter import prediction_of
 from dropseg_vos.sizes import DAVIS, YOUTUBE_VOS, Sizing
@@ -121,6 +121,17 @@ def test_finished_videos_are_kept_and_others_not_mixed_in(data, tmp_path):
     with pytest.raises(ValueError, match="results of other options or weights"):
         evaluate("davis2017", data / "DAVIS", tmp_path, network=other)
     assert evaluate("davis2017", data / "DAVIS", tmp_path, network=other, overwrite=True)[0].reused == 0
+
+
+def test_results_belong_to_the_content_of_weights(tmp_path):
+    for name, content in (("a", b"1"), ("b", b"1"), ("c", b"2")):
+        (tmp_path / name).write_bytes(content)
+    told = [_identity({"weights": str(tmp_path / name), "device": name}, DAVIS) for name in "abc"]
+    assert told[0] == told[1] != told[2]
+    assert _identity({"weights": str(tmp_path / "a")}, YOUTUBE_VOS) != told[0]
+    before = _identity({"weights": str(tmp_path)}, DAVIS)
+    (tmp_path / "network.json").write_text("{}")
+    assert _identity({"weights": str(tmp_path)}, DAVIS) != before
 
 
 def test_a_video_that_fails_does_not_stop_the_others(data, tmp_path):

@@ -157,6 +157,10 @@ class TestStreaming:
         for result in results[1:]:
             np.testing.assert_allclose(result, results[0], rtol=0, atol=1e-5)
 
+    def test_no_frames(self, segmenter):
+        segmenter.init(clip()[0], two_boxes())
+        assert segmenter.update_many([]) == []
+
     def test_prediction(self, segmenter):
         frames = clip()
         segmenter.init(frames[0], two_boxes())

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from dropseg_vos.baselines import BASELINES, Follower
+from dropseg_vos.exporting import CARD
 from dropseg_vos.loading import load_segmenter
 from dropseg_vos.running import follow
 from dropseg_vos.sizes import DAVIS, YOUTUBE_VOS, Sizing
@@ -256,8 +257,7 @@ def evaluate(
     videos = open_benchmark(benchmark, root, split)
     segmenter = load_segmenter(**network)
     segmenter.sizing = sizing_for(benchmark, segmenter.backend.config.image_size, sizes)
-    described = {key: value for key, value in network.items() if key not in ("device", "pairs_per_pass")}
-    identity = tracker_identity("dropseg", {**described, "sizing": repr(segmenter.sizing)})
+    identity = _identity(network, segmenter.sizing)
     entrants: dict[str, tuple[Follower, Mapping[str, Any]]] = {name: (segmenter, identity)}
     entrants |= {method: (BASELINES[method](), tracker_identity(method)) for method in compare}
     results = []
@@ -278,6 +278,15 @@ def evaluate(
             scores = score_masks(done.folder, videos, protocol, method, workers, limit, seen)
         results.append(MethodResult(**{**vars(done), "scores": scores}))
     return results
+
+
+def _identity(network: Mapping[str, Any], sizing: Sizing) -> dict[str, Any]:
+    """What decides about results; files are described by their content, an exported folder by its card's."""
+    described = {key: value for key, value in network.items() if key not in ("device", "pairs_per_pass")}
+    weights = described.get("weights")
+    if weights is not None and (Path(weights) / CARD).is_file():
+        described["weights"] = str(Path(weights) / CARD)
+    return tracker_identity("dropseg", {**described, "sizing": repr(sizing)})
 
 
 def is_hidden(split: str | None, benchmark: Benchmark) -> bool:

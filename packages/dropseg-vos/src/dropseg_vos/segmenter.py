@@ -127,6 +127,8 @@ class Segmenter:
         """Segment several frames in one pass; see :meth:`update`."""
         if not self._references:
             raise RuntimeError("no object is followed: call init(frame, mask) or add_object(frame, mask) first")
+        if not frames:
+            return []
         return [self._prediction(maps) for maps in self._probabilities(self._prepare(frames))]
 
     def _prepare(self, frames: Sequence[np.ndarray]) -> Tensor:
