@@ -110,7 +110,9 @@ def test_evaluated_beside_the_original(weights, exported, video, tmp_path, capsy
     words = ["evaluate", "--dataset", "got10k", "--root", str(video), "--split", "val", "--output", str(tmp_path)]
     assert main([*words, "--weights", str(weights), "--device", "cpu", "--name", "eager"]) == 0
     assert main([*words, "--weights", str(exported), "--backend", "onnx", "--name", "onnx"]) == 0
-    rows = [line.split()[1:4] for line in capsys.readouterr().out.splitlines() if line.split()[:1] in (["eager"], ["onnx"])]
+    rows = [
+        line.split()[1:4] for line in capsys.readouterr().out.splitlines() if line.split()[:1] in (["eager"], ["onnx"])
+    ]
     assert rows[0] == rows[1]
 
 

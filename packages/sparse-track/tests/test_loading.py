@@ -85,7 +85,9 @@ def test_another_search_size(weights):
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_half_precision_stays_near(weights, precision):
-    usual, half = (load_tracker(weights, device="cpu", precision=which, diagnostics=True) for which in ("fp32", precision))
+    usual, half = (
+        load_tracker(weights, device="cpu", precision=which, diagnostics=True) for which in ("fp32", precision)
+    )
     assert half.network.basemodel.net.norm2.weight.itemsize == 2
     found = []
     for tracker in (usual, half):
@@ -148,7 +150,9 @@ class TestWrongFiles:
         state = checkpoints.load(weights).state
         wider = replace(DEBUG, head=replace(DEBUG.head, width=32))
         path = checkpoints.save_weights(tmp_path / "net.safetensors", state, {"model": to_yaml(wider)})
-        with pytest.raises(checkpoints.CheckpointMismatchError, match=r"head\.fc_branch\.0\.weight is \[16, 32, 1, 1\]"):
+        with pytest.raises(
+            checkpoints.CheckpointMismatchError, match=r"head\.fc_branch\.0\.weight is \[16, 32, 1, 1\]"
+        ):
             load_tracker(path)
 
     def test_without_their_card(self, weights, tmp_path):

@@ -97,11 +97,16 @@ class ModelConfig:
 
     Attributes:
         template_size, search_size: sides of the two crops in pixels.
+        start: how fresh weights are drawn. ``published`` is the reference's; ``scratch`` suits small networks without
+            pre-training: attention begins by comparing tokens (:func:`trackcore.vit.init_mimetic`), both crops are
+            adjusted alike, positions are small sines and cosines, and scores start near 0.01 (the prior of the focal
+            loss).
         backbone, neck, head: the parts.
     """
 
     template_size: int = 127
     search_size: int = 289
+    start: Literal["published", "scratch"] = "published"
     backbone: BackboneConfig = BackboneConfig()
     neck: NeckConfig = NeckConfig()
     head: HeadConfig = HeadConfig()

@@ -14,8 +14,8 @@ from sparse_track.swin import Swin
 def prepare(network: SparseNetwork) -> SparseNetwork:
     """Make ``network`` ready for inference, in place; its state dict is no longer the published one.
 
-    Batch norms are folded into the convolutions before them, 1 x 1 convolutions become matrix products, the biases of
-    window attention are computed once for both crops, and what no output depends on is dropped: the published weights
+    Batch norms are folded into the convolutions before them, 1 x 1 convolutions become matrix products, windows and
+    their biases are computed once for both crops, and what no output depends on is dropped: the published weights
     have 30.9 of their 46.3 million parameters left. Eval mode, no gradients, channels last in memory.
     """
     network.eval().requires_grad_(False)
@@ -25,7 +25,7 @@ def prepare(network: SparseNetwork) -> SparseNetwork:
         swin.stages = swin.stages[:3]
         del swin.stages[2].downsample
     for pixels in (config.template_size, config.search_size):
-        _keep_biases(swin, pixels)
+        _keep_layouts(swin, pixels)
     for module in list(network.modules()):
         _fold_children(module)
     for module in list(network.modules()):
@@ -35,12 +35,12 @@ def prepare(network: SparseNetwork) -> SparseNetwork:
     return network
 
 
-def _keep_biases(swin: Swin, pixels: int) -> None:
-    """Compute the biases of all windows for images of ``pixels`` a side."""
+def _keep_layouts(swin: Swin, pixels: int) -> None:
+    """Compute the windows and biases of all blocks for images of ``pixels`` a side."""
     side = -(-pixels // swin.patch_embed.patch)
     for stage in swin.stages:
         for block in stage.blocks:
-            block.attn.w_msa.keep_bias(side, side)
+            block.attn.w_msa.keep_layout(side, side)
         side = -(-side // 2)
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from sparse_track.config import NeckConfig
 from trackcore.ops.topk_attention import topk_attention
+from trackcore.positions import SCRATCH_SCALE, sincos_2d
 
 NORM_EPS = 1e-6
 
@@ -93,6 +94,14 @@ class PositionMap(nn.Module):
         self.col_embed = nn.Embedding(cells, width // 2)
         nn.init.uniform_(self.row_embed.weight)
         nn.init.uniform_(self.col_embed.weight)
+
+    @torch.no_grad()
+    def start_from_scratch(self) -> None:
+        """Sines and cosines, so small that they do not drown what tokens look like."""
+        cells, half = self.row_embed.weight.shape
+        table = SCRATCH_SCALE * sincos_2d(2 * half, cells, cells).view(cells, cells, 2 * half)
+        self.col_embed.weight.copy_(table[0, :, :half])
+        self.row_embed.weight.copy_(table[:, 0, half:])
 
     def forward(self) -> Tensor:
         """``(1, cells * cells, C)``."""

@@ -6,16 +6,23 @@ checkpoints load by name.
 
 from __future__ import annotations
 
+import math
+
+import torch
 from torch import Tensor, nn
 
 from sparse_track.config import ModelConfig
 from sparse_track.head import DoubleHead, Predictions
-from sparse_track.neck import KeysValues, Neck
-from sparse_track.swin import Swin
+from sparse_track.neck import Attention, KeysValues, Neck
+from sparse_track.swin import Swin, WindowAttention
+from trackcore.vit import init_mimetic, init_mimetic_weights
 
 Memory = tuple[KeysValues, ...]
 
 ADJUSTER_EPS = 1e-3  # published; all other batch norms have 1e-5
+# From scratch, scores begin low, as few cells are positive, and far apart: they come out of batch norm with unit variance,
+# and sigmoids near 0 and 1 need more than a short training adds.
+SCORE_PRIOR, SCORE_GAIN = 0.05, 2.0
 
 
 class Adjuster(nn.Module):
@@ -56,6 +63,23 @@ class SparseNetwork(nn.Module):
         self.head = DoubleHead(2 * config.neck.width, config.search_cells, config.search_size, config.head)
         self.feat_adjuster_z = Adjuster(config.backbone.output_width, config.neck.width)
         self.feat_adjuster_x = Adjuster(config.backbone.output_width, config.neck.width)
+        if config.start == "scratch":
+            self._start_from_scratch()
+
+    @torch.no_grad()
+    def _start_from_scratch(self) -> None:
+        """Fresh weights for training without pre-training; see ``ModelConfig.start``."""
+        for module in self.modules():
+            if isinstance(module, WindowAttention):
+                init_mimetic(module)
+            elif isinstance(module, Attention):
+                init_mimetic_weights(module.in_proj_weight, module.out_proj.weight, module.heads)
+        for part in (self.neck.encoder, self.neck.decoder):
+            part.spatial_position_encoding.start_from_scratch()
+        self.feat_adjuster_x.load_state_dict(self.feat_adjuster_z.state_dict())
+        for layer in (self.head.fc_branch_cls, self.head.conv_branch_cls):
+            layer.bn.weight.fill_(SCORE_GAIN)
+            layer.bn.bias.fill_(math.log(SCORE_PRIOR / (1 - SCORE_PRIOR)))
 
     def remember(self, template: Tensor) -> Memory:
         """What is needed of a template ``(B, 3, Sz, Sz)`` (normalised) to locate its target in any number of frames."""

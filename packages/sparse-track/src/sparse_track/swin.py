@@ -90,24 +90,37 @@ class WindowAttention(nn.Module):
         layout = window_layout(height, width, self.window, self.shift, bias.device)
         return bias if layout.mask is None else bias + layout.mask[:, None].to(bias)
 
-    def keep_bias(self, height: int, width: int) -> None:
-        """Compute the bias for maps of this size once and for all; for weights that no longer change."""
-        bias = self.bias(height, width).detach().contiguous()
-        self.register_buffer(f"_bias_{height}_{width}", bias, persistent=False)
+    def keep_layout(self, height: int, width: int) -> None:
+        """Compute windows and bias for maps of this size once and for all; for weights that no longer change."""
+        for name, tensor in zip(_kept(height, width), self._laid_out(height, width), strict=True):
+            self.register_buffer(name, tensor.detach().contiguous(), persistent=False)
+
+    def _laid_out(self, height: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Bias, tokens and places of the windows; see :class:`sparse_track.windows.WindowLayout`."""
+        kept = _kept(height, width)
+        if hasattr(self, kept[0]):
+            return tuple(getattr(self, name) for name in kept)
+        table = self.relative_position_bias_table
+        layout = window_layout(height, width, self.window, self.shift, table.device)
+        return self.bias(height, width), layout.tokens, layout.places
 
     def forward(self, tokens: Tensor) -> Tensor:
         """``(B, H, W, C)`` to ``(B, H, W, C)``."""
         batch, height, width, channels = tokens.shape
-        layout = window_layout(height, width, self.window, self.shift, tokens.device)
+        bias, order, places = self._laid_out(height, width)
         # A padding token is zero after the norm, so its queries, keys and values are the layer's bias: no need to
         # compute them. One gather pads, rolls and cuts into windows.
         qkv = self.qkv(tokens.flatten(1, 2))
-        qkv = torch.cat([qkv, self.qkv.bias.to(qkv).expand(batch, 1, -1)], dim=1).index_select(1, layout.tokens)
+        qkv = torch.cat([qkv, self.qkv.bias.to(qkv).expand(batch, 1, -1)], dim=1).index_select(1, order)
         qkv = qkv.view(batch, -1, self.window**2, 3, self.heads, channels // self.heads).permute(3, 0, 1, 4, 2, 5)
-        bias = getattr(self, f"_bias_{height}_{width}", None)
-        attended = _attend(*qkv.unbind(0), self.bias(height, width) if bias is None else bias)
-        attended = attended.transpose(2, 3).reshape(batch, -1, channels).index_select(1, layout.places)
+        attended = _attend(*qkv.unbind(0), bias)
+        attended = attended.transpose(2, 3).reshape(batch, -1, channels).index_select(1, places)
         return self.proj(attended).view(tokens.shape)
+
+
+def _kept(height: int, width: int) -> list[str]:
+    """Names of the buffers that :meth:`WindowAttention.keep_layout` makes."""
+    return [f"_{part}_{height}_{width}" for part in ("bias", "tokens", "places")]
 
 
 def _attend(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:

@@ -91,7 +91,6 @@ class Block(nn.Module):
         return self.transform(self.attend(tokens))
 
 
-@torch.no_grad()
 def init_mimetic(attention: Attention) -> None:
     """Start attention as pre-trained ViTs end up: queries resemble keys, values are projected to their negatives.
 
@@ -99,8 +98,14 @@ def init_mimetic(attention: Attention) -> None:
     ``Wv Wproj`` to 0.4 Z - 0.4 I with Z normal of variance 1 / width. Tokens that look alike attend to each other from
     the first step, which lets small ViTs learn to match without pre-training.
     """
-    width = attention.proj.weight.shape[0]
-    size = width // attention.heads
+    init_mimetic_weights(attention.qkv.weight, attention.proj.weight, attention.heads)
+
+
+@torch.no_grad()
+def init_mimetic_weights(qkv: Tensor, proj: Tensor, heads: int) -> None:
+    """:func:`init_mimetic` for weights of any module: ``(3 C, C)`` of queries, keys, values, and ``(C, C)``."""
+    width = proj.shape[0]
+    size = width // heads
 
     def factors(noise: float, identity: float) -> tuple[Tensor, Tensor]:
         target = noise * torch.randn(width, width) / width**0.5 + identity * torch.eye(width)
@@ -108,14 +113,14 @@ def init_mimetic(attention: Attention) -> None:
         root = values.sqrt()
         return left * root, right.T * root
 
-    queries, keys, values = attention.qkv.weight.view(3, width, width)
-    for head in range(attention.heads):
+    queries, keys, values = qkv.view(3, width, width)
+    for head in range(heads):
         left, right = factors(0.7, 0.7)
         rows = slice(head * size, (head + 1) * size)
         queries[rows], keys[rows] = left[:, :size].T, right[:, :size].T
     left, right = factors(0.4, -0.4)
     values.copy_(left.T)
-    attention.proj.weight.copy_(right)
+    proj.copy_(right)
 
 
 def drop_path_rates(rate: float, depth: int) -> list[float]:
