@@ -13,6 +13,7 @@ from PIL import Image
 
 from dropseg_vos.baselines import CopiedMask, FlowedMask
 from dropseg_vos.cli import main
+from dropseg_vos.config import ModelConfig
 from dropseg_vos.evaluation import _identity, evaluate, given_masks, open_benchmark, run_method, sizing_for
 from dropseg_vos.loading import load_segmenter
 from dropseg_vos.segmenter import prediction_of
@@ -152,11 +153,12 @@ def test_a_video_that_fails_does_not_stop_the_others(data, tmp_path):
 
 
 def test_sizes():
-    assert sizing_for("davis2017", 384) == DAVIS
-    assert sizing_for("youtubevos", 384) == YOUTUBE_VOS == Sizing("always", 480, antialias=False)
-    assert sizing_for("davis2017", 96) == Sizing("limit", 120)
-    assert sizing_for("davis2017", 96, "published") == DAVIS
-    assert sizing_for("youtubevos", 384, "limit") == Sizing("limit", 480)
+    released, small = ModelConfig(), ModelConfig(image_size=96, short_side=160)
+    assert sizing_for("davis2017", released) == DAVIS
+    assert sizing_for("youtubevos", released) == YOUTUBE_VOS == Sizing("always", 480, antialias=False)
+    assert sizing_for("davis2017", small) == Sizing("limit", 160)
+    assert sizing_for("davis2017", small, "published") == DAVIS
+    assert sizing_for("youtubevos", released, "limit") == Sizing("limit", 480)
 
 
 class TestBaselines:

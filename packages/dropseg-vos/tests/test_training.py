@@ -61,7 +61,7 @@ class TestRuns:
 
     def test_the_weights_segment(self, debug_run):
         segmenter = load_segmenter(debug_run[1] / "weights.safetensors", device="cpu")
-        assert segmenter.sizing.short_side == 40
+        assert segmenter.sizing.short_side == CPU.model.short_side
         frame = np.full((50, 70, 3), 90, np.uint8)
         segmenter.init(frame, np.ones((50, 70), bool))
         assert segmenter.update(frame).mask.shape == (50, 70)
@@ -137,7 +137,7 @@ class TestFiles:
         network = build(config)
         torch.save(to_published(network.state_dict()), tmp_path / "net.pth")
         found = load_network(tmp_path / "net.pth")
-        assert found.config == replace(config, drop_path=0.1)
+        assert found.config == replace(config, drop_path=0.1, short_side=480)
         assert all(torch.equal(found.state_dict()[name], tensor) for name, tensor in network.state_dict().items())
         with pytest.raises(checkpoints.CheckpointMismatchError, match="the network is the one of 'debug'"):
             load_network(tmp_path / "net.pth", "debug")

@@ -15,6 +15,7 @@ class ModelConfig:
     Attributes:
         image_size: side S of training crops in pixels. It fixes the position grid of ``S / patch`` cells a side, from
             which the grids of other frame sizes are resampled.
+        short_side: short side of the frames in pixels that the network is made for; larger ones are made smaller.
         patch: side of a patch in pixels: 16, or another multiple of 4.
         width, depth, heads, mlp_ratio: of the ViT.
         drop_path: stochastic depth of the last block.
@@ -28,6 +29,7 @@ class ModelConfig:
     """
 
     image_size: int = 384
+    short_side: int = 480
     patch: int = 16
     width: int = 768
     depth: int = 12
@@ -45,6 +47,8 @@ class ModelConfig:
             raise ValueError(f"patch must be a multiple of 4 pixels, got {self.patch}")
         if self.image_size < self.patch or self.image_size % self.patch:
             raise ValueError(f"image_size {self.image_size} is not a multiple of the patch side {self.patch}")
+        if self.short_side < 1:
+            raise ValueError(f"short_side must be at least 1 pixel, got {self.short_side}")
         if self.heads < 1 or self.width % self.heads or self.width % 4:
             raise ValueError(f"width must be a multiple of heads and of 4, got {self.width} and {self.heads} heads")
         if not 0 <= self.drop_path < 1:
@@ -54,11 +58,6 @@ class ModelConfig:
     def grid(self) -> int:
         """Side of the position grid in cells."""
         return self.image_size // self.patch
-
-    @property
-    def short_side(self) -> int:
-        """Short side in pixels at which frames are looked at: 480 for crops of 384, others in proportion."""
-        return round(1.25 * self.image_size)
 
 
 Collection = Literal["davis2017", "youtubevos", "bl30k", "static_images"]

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from dropseg_vos.baselines import BASELINES, Follower
+from dropseg_vos.config import ModelConfig
 from dropseg_vos.exporting import CARD
 from dropseg_vos.loading import load_segmenter
 from dropseg_vos.running import follow
@@ -81,18 +82,18 @@ def open_benchmark(benchmark: Benchmark, root: str | Path, split: str | None = N
         return youtubevos_videos(root, split, frames="all")
 
 
-def sizing_for(benchmark: Benchmark, image_size: int, rule: SizeRule = "auto") -> Sizing:
+def sizing_for(benchmark: Benchmark, config: ModelConfig, rule: SizeRule = "auto") -> Sizing:
     """At which size a network looks at the frames of a benchmark.
 
     Args:
         benchmark: which one.
-        image_size: side of the crops the network was trained on.
+        config: of the network.
         rule: ``published``: DAVIS as it is, YouTube-VOS with a short side of 480 pixels. ``limit``: made smaller to
             what suits the network. ``auto``: as published for networks of the published size.
     """
-    if rule == "published" or (rule == "auto" and image_size == _PUBLISHED_CROP):
+    if rule == "published" or (rule == "auto" and config.image_size == _PUBLISHED_CROP):
         return _PUBLISHED_SIZES[benchmark]
-    return Sizing("limit", round(1.25 * image_size))
+    return Sizing("limit", config.short_side)
 
 
 def given_masks(video: SegmentedVideo) -> dict[int, np.ndarray]:
@@ -256,7 +257,7 @@ def evaluate(
         raise ValueError(f"the network and a baseline are both called {name!r}; name the network otherwise")
     videos = open_benchmark(benchmark, root, split)
     segmenter = load_segmenter(**network)
-    segmenter.sizing = sizing_for(benchmark, segmenter.backend.config.image_size, sizes)
+    segmenter.sizing = sizing_for(benchmark, segmenter.backend.config, sizes)
     identity = _identity(network, segmenter.sizing)
     entrants: dict[str, tuple[Follower, Mapping[str, Any]]] = {name: (segmenter, identity)}
     entrants |= {method: (BASELINES[method](), tracker_identity(method)) for method in compare}

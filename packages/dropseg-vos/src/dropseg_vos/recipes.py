@@ -86,8 +86,8 @@ def retrain_s03() -> Recipe:
 
 
 # `trackdata synth` writes both layouts; images of the second are made into pairs.
-_GENERATED = Source("davis2017", "davis2017", "train", max_jump=25)
-_GENERATED_HELD_OUT = Source("davis2017", "davis2017", "val", max_jump=25)
+_GENERATED = Source("davis2017", "davis2017", "train", max_jump=40)
+_GENERATED_HELD_OUT = Source("davis2017", "davis2017", "val", max_jump=40)
 
 
 @recipe("tiny", family=FAMILY)
@@ -95,14 +95,16 @@ def tiny() -> Recipe:
     """A small network that learns from scratch on generated video in minutes on two CPU cores."""
     return Recipe(
         model=ModelConfig(
-            image_size=96, patch=8, width=96, depth=3, heads=3, mlp_ratio=2.0, drop_path=0.0, start_grid=8,
-            pyramid=(32, 24), decoder=(48, 32, 24), stem="convolutional", start="scratch",
+            image_size=96, short_side=160, patch=8, width=96, depth=3, heads=3, mlp_ratio=2.0, drop_path=0.0,
+            start_grid=8, pyramid=(24, 16), decoder=(32, 24, 16), stem="convolutional", start="scratch",
         ),
-        data=DataConfig(train=(_GENERATED,), validation=(_GENERATED_HELD_OUT,), objects=1, empty="redraw"),
+        data=DataConfig(
+            train=(_GENERATED,), validation=(_GENERATED_HELD_OUT,), objects=1, area=(0.15, 0.6), empty="redraw"
+        ),
         loss=LossConfig(start=50, end=250, kept=0.25),
-        optimizer=OptimizerConfig(lr=1.5e-3, schedule="cosine", warmup_steps=50),
+        optimizer=OptimizerConfig(lr=2e-3, schedule="cosine", warmup_steps=50),
         loop=LoopConfig(
-            epochs=8,
+            epochs=10,
             samples_per_epoch=2048,
             batch_size=32,
             validation_samples=128,
@@ -133,7 +135,15 @@ def debug() -> Recipe:
     return replace(
         small,
         model=replace(
-            small.model, image_size=32, width=24, depth=2, heads=2, start_grid=4, pyramid=(8, 8), decoder=(8, 8, 8)
+            small.model,
+            image_size=32,
+            short_side=48,
+            width=24,
+            depth=2,
+            heads=2,
+            start_grid=4,
+            pyramid=(8, 8),
+            decoder=(8, 8, 8),
         ),
         data=replace(small.data, objects=2),
         loss=LossConfig(start=2, end=6, kept=0.5),
