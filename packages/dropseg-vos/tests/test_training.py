@@ -101,6 +101,13 @@ class TestRuns:
         assert summary.steps == 8
         assert sum(summary.faults.values()) > 0
 
+    def test_half_precision(self, data, tmp_path):
+        loop = replace(CPU.loop, epochs=1, samples_per_epoch=4, precision="bf16")
+        summary = train(replace(CPU, loop=loop), data, tmp_path)
+        assert math.isfinite(summary.train["total"])
+        assert all(tensor.dtype == torch.float32 or not tensor.is_floating_point()
+                   for tensor in checkpoints.load(summary.weights).state.values())  # fmt: skip
+
     def test_missing_data_is_named(self, tmp_path):
         with pytest.raises(AnnotationError, match="nowhere"):
             train(CPU, tmp_path / "nowhere", tmp_path / "run")
