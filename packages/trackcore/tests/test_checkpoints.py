@@ -69,6 +69,7 @@ def test_torch_alone_refuses_the_published_layout():
             {"epoch": 19, "model_state_dict": {"feat_adjuster_z.conv.weight": torch.ones(1)}},
             "SparseTT tracker checkpoint, epoch 19",
         ),
+        ({"mask_patch_embed.proj.weight": torch.ones(1)}, "DropSeg segmentation network"),
         ({"state_dict": {"a": torch.ones(1)}}, "checkpoint with a state dict"),
         ({"a": torch.ones(1)}, "plain state dict"),
     ],

@@ -202,6 +202,8 @@ def _kind(key: str, state: Mapping[str, Tensor], meta: Mapping[str, Any]) -> str
         return "Swin classifier"
     if "feat_adjuster_z.conv.weight" in state:
         return "SparseTT tracker checkpoint"
+    if "mask_patch_embed.proj.weight" in state:
+        return "DropSeg segmentation network"
     if key == "model" and any(name.startswith("patch_embed.") for name in state):
         decoder = "" if any(name.startswith("decoder") for name in state) else " (encoder only)"
         return f"{'DropMAE' if frame_vectors else 'MAE'} pre-training checkpoint{decoder}"
