@@ -99,8 +99,7 @@ class ModelConfig:
         template_size, search_size: sides of the two crops in pixels.
         start: how fresh weights are drawn. ``published`` is the reference's; ``scratch`` suits small networks without
             pre-training: attention begins by comparing tokens (:func:`trackcore.vit.init_mimetic`), both crops are
-            adjusted alike, positions are small sines and cosines, and scores start near 0.01 (the prior of the focal
-            loss).
+            adjusted alike, positions are small sines and cosines, scores begin low and boxes alike.
         backbone, neck, head: the parts.
     """
 

@@ -20,9 +20,9 @@ from trackcore.vit import init_mimetic, init_mimetic_weights
 Memory = tuple[KeysValues, ...]
 
 ADJUSTER_EPS = 1e-3  # published; all other batch norms have 1e-5
-# From scratch, scores begin low, as few cells are positive, and far apart: they come out of batch norm with unit variance,
-# and sigmoids near 0 and 1 need more than a short training adds.
-SCORE_PRIOR, SCORE_GAIN = 0.05, 2.0
+# From scratch. Batch norm gives the head's outputs unit variance, which a short training hardly changes: too little for
+# scores near 0 and 1, too much for the logarithm of a distance.
+SCORE_PRIOR, SCORE_GAIN, DISTANCE_GAIN = 0.05, 2.0, 0.5
 
 
 class Adjuster(nn.Module):
@@ -77,9 +77,12 @@ class SparseNetwork(nn.Module):
         for part in (self.neck.encoder, self.neck.decoder):
             part.spatial_position_encoding.start_from_scratch()
         self.feat_adjuster_x.load_state_dict(self.feat_adjuster_z.state_dict())
-        for layer in (self.head.fc_branch_cls, self.head.conv_branch_cls):
+        head = self.head
+        for layer in (head.fc_branch_cls, head.conv_branch_cls):
             layer.bn.weight.fill_(SCORE_GAIN)
             layer.bn.bias.fill_(math.log(SCORE_PRIOR / (1 - SCORE_PRIOR)))
+        for layer in (head.fc_branch_reg, head.conv_branch_reg):
+            layer.bn.weight.fill_(DISTANCE_GAIN)
 
     def remember(self, template: Tensor) -> Memory:
         """What is needed of a template ``(B, 3, Sz, Sz)`` (normalised) to locate its target in any number of frames."""
