@@ -17,6 +17,7 @@ from sparse_track.network import build
 from sparse_track.swin import Block, PatchEmbed, PatchMerging, Swin
 from sparse_track.windows import window_layout
 from trackcore.ops.topk_attention import topk_weights
+from trackcore.positions import SCRATCH_SCALE, sincos_2d
 
 PUBLISHED = ModelConfig()
 
@@ -209,6 +210,35 @@ def test_fewer_tokens_than_keys_is_dense():
     dense.load_state_dict(sparse.state_dict())
     template, search = torch.randn(1, 16, 3, 3), torch.randn(1, 16, 4, 4)
     torch.testing.assert_close(sparse(search, sparse.remember(template)), dense(search, dense.remember(template)))
+
+
+@torch.no_grad()
+def test_from_scratch():
+    """What an untrained network begins with: it compares tokens, both crops alike, and says little about any cell."""
+    config = ModelConfig(
+        template_size=63,
+        search_size=127,
+        start="scratch",
+        backbone=BackboneConfig(width=16, depths=(1, 1, 1), heads=(1, 1, 2), drop_path=0.0),
+        neck=NeckConfig(width=64, heads=2, hidden=64, top_k=4, dropout=0.0),
+        head=HeadConfig(width=32, inner=16, bottlenecks=1),
+    )
+    torch.manual_seed(0)
+    network = build(config)
+    layer = network.neck.decoder.decoder_layers[0]
+    tokens = torch.randn(1, 64, 64)
+    (queries,), (keys, _) = layer.enc_attn._project(tokens, 0, 1), layer.enc_attn.keys_values(tokens)
+    logits = queries @ keys.mT
+    assert (logits.argmax(-1) == torch.arange(64)).float().mean() > 0.95  # each token finds itself
+    for name, tensor in network.feat_adjuster_z.state_dict().items():
+        assert torch.equal(tensor, network.feat_adjuster_x.state_dict()[name]), name
+    positions = network.neck.decoder.spatial_position_encoding()
+    torch.testing.assert_close(positions, SCRATCH_SCALE * sincos_2d(64, 8, 8))
+    images = torch.randn(4, 3, 127, 127)
+    found = network(images[:, :, :63, :63], images)
+    assert fuse_scores(found.fc_logits, found.conv_logits).median() < 0.2
+    sides = found.conv_boxes[..., 2:] - found.conv_boxes[..., :2]
+    assert 25 < sides.median() < 45
 
 
 @pytest.mark.parametrize(

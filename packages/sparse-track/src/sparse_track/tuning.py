@@ -10,7 +10,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -28,6 +28,7 @@ from trackdata.sequences import Dataset
 
 DIGITS = 4  # values are rounded to so many decimals, as published
 STUDY = "study.journal"
+_APART = 10_000  # seeds of workers, which must not try the same
 
 Sampler = Literal["tpe", "random"]
 
@@ -144,8 +145,9 @@ def tune(
         _work(job, on_trial)
     else:
         context = multiprocessing.get_context("spawn")
+        jobs = [replace(job, seed=None if seed is None else seed + _APART * number) for number in range(workers)]
         with ProcessPoolExecutor(workers, mp_context=context) as pool:
-            for done in [pool.submit(_work, job) for _ in range(workers)]:
+            for done in [pool.submit(_work, job) for job in jobs]:
                 done.result()
     finished = sorted(_finished(study), key=lambda trial: trial.value, reverse=True)
     if on_trial is not None:
