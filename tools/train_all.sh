@@ -38,8 +38,8 @@ while (($#)); do
     esac
 done
 case $profile in
-    smoke) recipe=tiny train=240 validation=20 unseen=20 frames=40 unseen_frames=60 ;;
-    debug) recipe=debug train=2 validation=1 unseen=2 frames=20 unseen_frames=20 ;;
+    smoke) recipe=tiny refiner=small train=240 validation=20 masked=60 unseen=20 frames=40 unseen_frames=60 ;;
+    debug) recipe=debug refiner=debug train=2 validation=1 masked=2 unseen=2 frames=20 unseen_frames=20 ;;
     *) fail "unknown profile '$profile' (known: smoke, debug)" ;;
 esac
 [[ -z $video || -n $init ]] || fail "--video needs --init x,y,w,h, the target's box in the first frame"
@@ -59,38 +59,60 @@ bin=$root/.venv/bin
 began=$SECONDS
 
 step "generating video"
-generate() { # folder, split, sequences, frames, seed
-    "$bin/trackdata" synth --output "$output/$1" --split "$2" --sequences "$3" --frames "$4" --seed "$5" --workers 2
+generate() { # layout, folder, split, sequences, frames, seed
+    "$bin/trackdata" synth --layout "$1" --output "$output/$2" --split "$3" --sequences "$4" --frames "$5" --seed "$6" \
+        --workers 2
 }
-generate video train "$train" "$frames" 0
-generate video val "$validation" "$frames" 1
-generate unseen val "$unseen" "$unseen_frames" 2
+generate got10k video train "$train" "$frames" 0
+generate got10k video val "$validation" "$frames" 1
+generate got10k unseen val "$unseen" "$unseen_frames" 2
+generate davis2017 video/davis2017 train "$masked" "$frames" 3
+generate davis2017 video/davis2017 val "$validation" "$frames" 4
+generate davis2017 unseen/davis2017 val "$unseen" "$unseen_frames" 5
 
-step "pre-training an encoder on frame pairs"
+step "pre-training an encoder on pairs of frames: dropmae-pretrain"
 "$bin/dropmae-pretrain" train "$recipe" --root "$output/video" --output "$output/dropmae"
 "$bin/dropmae-pretrain" visualize "$output/dropmae" "$output/unseen/val" --output "$output/pairs.png"
 encoder=$output/dropmae/encoder.safetensors
 [[ -e $encoder ]] || "$bin/dropmae-pretrain" convert "$output/dropmae/weights.safetensors" --to onestream --output "$encoder"
 
-step "training the tracker from it: recipe droptrack/$recipe"
+step "training a tracker from it: onestream-track"
 "$bin/onestream-track" train "droptrack/$recipe" --root "$output/video" --start-weights "$encoder" \
-    --output "$output/$recipe"
-weights=$output/$recipe/weights.safetensors
+    --output "$output/onestream"
+step "training a tracker with sparse attention: sparse-track"
+"$bin/sparse-track" train "$recipe" --root "$output/video" --output "$output/sparse"
+step "training a refiner of boxes: alpha-refine"
+"$bin/alpha-refine" train "$refiner" --root "$output/video" --output "$output/refiner"
+step "training video object segmentation: dropseg-vos"
+"$bin/dropseg-vos" train "$recipe" --root "$output/video" --output "$output/dropseg"
+weights() { echo "$output/$1/weights.safetensors"; }
 
-step "evaluating on unseen sequences, beside a box that never moves and OpenCV's MIL"
-"$bin/onestream-track" evaluate --dataset got10k --root "$output/unseen" --split val --weights "$weights" \
-    --name "$recipe" --compare static --compare opencv:mil --output "$output/results" --workers 2
+step "tracking unseen sequences, also with OpenCV's MIL and with a box that never moves"
+unseen_video=(--dataset got10k --root "$output/unseen" --split val --output "$output/results" --workers 2)
+"$bin/sparse-track" evaluate "${unseen_video[@]}" --weights "$(weights sparse)"
+"$bin/alpha-refine" evaluate "${unseen_video[@]}" --weights "$(weights refiner)" --base opencv:mil
+"$bin/alpha-refine" evaluate "${unseen_video[@]}" --weights "$(weights refiner)" \
+    --base onestream --base-option "weights=$(weights onestream)" --compare static
+results=()
+for tracker in onestream onestream+refined sparse opencv-mil opencv-mil+refined static; do
+    results+=("$output/results/$tracker")
+done
+"$bin/trackdata" report "${results[@]}" --dataset got10k --root "$output/unseen" --split val --output "$output/report"
+
+step "segmenting unseen video, also by copying the first mask and by warping it along optical flow"
+"$bin/dropseg-vos" evaluate --dataset davis2017 --root "$output/unseen/davis2017" --split val --weights "$(weights dropseg)" \
+    --output "$output/masks" --compare copy --compare flow --workers 2
 
 step "tracking a video"
 if [[ -z $video ]]; then
     video=$output/unseen/val/GOT-10k_Val_000001
     init=$(head -n 1 "$video/groundtruth.txt")
 fi
-"$bin/onestream-track" track "$video" --init "$init" --weights "$weights" \
-    --output "$output/overlay.mp4" --save "$output/boxes.txt"
+"$bin/alpha-refine" track "$video" --init "$init" --weights "$(weights refiner)" \
+    --base onestream --base-option "weights=$(weights onestream)" --output "$output/overlay.mp4" --save "$output/boxes.txt"
 
 step "done"
-grep -m 5 '^|' "$output/results/report/report.md" # two lines of heading, three trackers
+grep '^|' "$output/report/report.md" | head -n $((2 + ${#results[@]})) # two lines of heading, the trackers
 echo
-printf '%-9s %s\n' report "$output/results/report/report.html" overlay "$output/overlay.mp4" \
-    boxes "$output/boxes.txt" weights "$weights"
+printf '%-9s %s\n' report "$output/report/report.html" overlay "$output/overlay.mp4" boxes "$output/boxes.txt" \
+    frames "$output/pairs.png" masks "$output/masks" weights "$output/*/weights.safetensors"

@@ -178,7 +178,7 @@ def debug() -> Recipe:
     small = tiny()
     return replace(
         small,
-        model=replace(small.model, width=32, depth=2, heads=2, head_channels=16,
+        model=replace(small.model, width=32, depth=2, heads=2, head_channels=16, position_grid=4,
                       elimination=EliminationConfig(layers=(1,), keep=(0.7,), start_epoch=1, warm_epochs=1)),
         loop=replace(small.loop, epochs=2, samples_per_epoch=16, batch_size=4, validation_samples=4, validate_every=1,
                      workers=0, log_every=1),
