@@ -6,6 +6,7 @@ import importlib.util
 import json
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from unittest import mock
@@ -109,3 +110,17 @@ def toy_network(synthetic: ModuleType):
     network = build(ModelConfig()).eval().requires_grad_(False)
     synthetic.adjust_(network.state_dict())
     return network
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory) -> Path:
+    """Weights of a small network whose untrained boxes are usable: untrained corners cross, untrained deltas do not."""
+    from alpha_refine.network import build
+    from alpha_refine.recipes import get_recipe
+    from trackcore.checkpoints import save_weights
+    from trackcore.recipes import to_yaml
+
+    torch.manual_seed(0)
+    model = replace(get_recipe("debug").model, box_head="deltas")
+    path = tmp_path_factory.mktemp("weights") / "refiner.safetensors"
+    return save_weights(path, build(model).state_dict(), {"model": to_yaml(model)})

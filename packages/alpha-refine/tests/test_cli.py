@@ -12,6 +12,8 @@ import pytest
 import torch
 
 from alpha_refine.cli import VERBS, main
+from alpha_refine.commands.options import RefinerChoice
+from alpha_refine.loading import load_refiner
 from trackcore import checkpoints
 from trackcore.sinks import open_sink
 from trackcore.video import open_video
@@ -90,6 +92,28 @@ def test_rules_by_name_and_by_flag(video, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "words",
+    [["--border", "published"], ["--coordinates", "published"], ["--coordinates", "shifted"], ["--min-overlap", "1"]],
+    ids=" ".join,
+)
+def test_flags_change_boxes(video, untrained, tmp_path, words):
+    """Compared with a run without them, at a box that reaches the frame's border."""
+    tracks = []
+    for flags in ([], words):
+        file = tmp_path / f"{len(tracks)}.txt"
+        given = ["--init", "110,70,50,50", "--weights", str(untrained), "--device", "cpu", "--base", "static"]
+        assert main(["track", str(video), *given, "--save", str(file), *flags]) == 0
+        tracks.append(file.read_text().splitlines())
+    assert tracks[0] != tracks[1]
+    assert (set(tracks[1]) == {"110,70,50,50"}) == (words[0] == "--min-overlap")
+
+
+def test_the_kind_of_confidence_is_a_flag():
+    refiner = RefinerChoice(recipe="debug", device="cpu", confidence="entropy").options()
+    assert load_refiner(**refiner).confidence == "entropy"
+
+
+@pytest.mark.parametrize(
     ("words", "status", "message"),
     [
         (["trian"], 2, "no verb 'trian' (known: track, "),
@@ -104,6 +128,7 @@ def test_rules_by_name_and_by_flag(video, tmp_path):
         (["track", "VIDEO", "--init", "1,2,3,4", *UNTRAINED, "--base-option", "sed=1"], 1, "sed"),
         (["track", "VIDEO", "--init", "1,2,3,4", *UNTRAINED, "--rules", "dimp"], 2, "pytracking"),
         (["track", "VIDEO", "--init", "1,2,3,4", *UNTRAINED, "--passes", "0"], 2, "passes must be at least 1"),
+        (["track", "VIDEO", "--init", "1,2,3,4", *UNTRAINED, "--confidence", "mean"], 2, "entropy"),
         (["track", "VIDEO", "--init", "1,2,3,4", *UNTRAINED, "--masks", "masks.mp4"], 1, "masks.mp4"),
         (["track", "nowhere.mp4", "--init", "1,2,3,4", *UNTRAINED], 1, "nowhere.mp4"),
         (["evaluate", "--dataset", "got10", "--root", ".", *UNTRAINED], 1, "did you mean 'got10k'"),

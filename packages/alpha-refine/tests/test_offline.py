@@ -7,18 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
-from alpha_refine.evaluation import evaluate
+from alpha_refine.evaluation import evaluate, refined_identity
 from alpha_refine.loading import load_refiner
-from alpha_refine.network import build
 from alpha_refine.offline import refine_results
-from alpha_refine.recipes import get_recipe
 from alpha_refine.refined_tracker import RefinedTracker
 from alpha_refine.replay import ReplayTracker
 from alpha_refine.rules import Rules
-from trackcore.checkpoints import save_weights
-from trackcore.recipes import to_yaml
 from trackdata.datasets import open_dataset
 from trackdata.evaluation import ResultError, Track, read_tracks, score, write_track
 from trackdata.evaluation.passes import track_sequence
@@ -33,12 +28,8 @@ def dataset(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def refiner(tmp_path_factory):
-    torch.manual_seed(0)
-    model = replace(get_recipe("debug").model, box_head="deltas")  # untrained corners cross, untrained deltas do not
-    path = tmp_path_factory.mktemp("weights") / "refiner.safetensors"
-    save_weights(path, build(model).state_dict(), {"model": to_yaml(model)})
-    return {"weights": str(path), "device": "cpu"}
+def refiner(untrained):
+    return {"weights": str(untrained), "device": "cpu"}
 
 
 @pytest.fixture
@@ -127,6 +118,23 @@ class TestEvaluate:
                 limit=1, on_progress=lambda tracker, state: told.append((tracker, state.outcome.reused)),
             )  # fmt: skip
         assert told == [("static+refined", False), ("static+refined", True), ("static+refined", False)]
+
+    def test_another_export_is_another_tracker(self, dataset, refiner, tmp_path):
+        """Of the refiner, and of the base tracker; what a folder holds counts, not what it is called."""
+        exported, base = tmp_path / "exported", tmp_path / "base"
+        for folder in (exported, base):
+            folder.mkdir()
+            (folder / "network.bin").write_bytes(b"one")
+        options = {"weights": str(exported), "backend": "onnx"}
+        rules, base_options = Rules(), {"weights": str(base)}
+        seen = [refined_identity("onestream", options, rules, base_options)]
+        for folder in (exported, base):
+            (folder / "network.bin").write_bytes(b"two")
+            seen.append(refined_identity("onestream", options, rules, base_options))
+        assert seen[0] != seen[1] != seen[2] != seen[0]
+        for folder in (exported, base):
+            (folder / "network.bin").write_bytes(b"one")
+        assert refined_identity("onestream", options, rules, base_options) == seen[0]
 
     def test_names_must_differ(self, dataset, refiner, tmp_path):
         with pytest.raises(ValueError, match="different names"):

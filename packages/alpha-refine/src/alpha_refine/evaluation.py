@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from alpha_refine.exporting import CARD
 from alpha_refine.refined_tracker import create
 from alpha_refine.rules import Rules
 from trackcore.tracker import create_tracker
@@ -22,16 +21,9 @@ from trackdata.sequences import Dataset
 def refined_identity(
     base: str, refiner: Mapping[str, Any], rules: Rules, base_options: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """What makes results of a refined tracker its own; files are described by their content."""
+    """What makes results of a refined tracker its own; files and exported folders are described by their content."""
     described = {f"base.{key}": value for key, value in (base_options or {}).items()}
-    return tracker_identity("alpha-refine", {**by_content(refiner), **described, "base": base, "rules": asdict(rules)})
-
-
-def by_content(refiner: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of a refiner, with the card in the place of an exported folder: it has the hashes of what is in there."""
-    weights = refiner.get("weights")
-    card = None if weights is None else Path(weights) / CARD
-    return {**refiner, "weights": str(card)} if card is not None and card.is_file() else dict(refiner)
+    return tracker_identity("alpha-refine", {**refiner, **described, "base": base, "rules": asdict(rules)})
 
 
 def evaluate(
@@ -56,7 +48,7 @@ def evaluate(
         dataset: what to track, from ``trackdata.datasets.open_dataset`` or of your own.
         output: results go to ``<output>/<tracker>/<dataset>``, the report to ``<output>/report``.
         base: name of a registered tracker.
-        refiner: arguments of :func:`alpha_refine.loading.load_refiner` (weights, recipe, device, precision, backend).
+        refiner: arguments of :func:`alpha_refine.loading.load_refiner`, such as ``weights``.
         rules: how the two work together; the default ones when None.
         base_options: for the base tracker's factory, such as its weights.
         name: what the refined tracker is called in the report; by default ``<base>+refined``.

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from alpha_refine.evaluation import by_content
 from alpha_refine.loading import load_refiner
 from alpha_refine.refined_tracker import RefinedTracker
 from alpha_refine.refiner import Refiner
@@ -78,7 +77,7 @@ def refine_results(
             of a sequence the first is refined.
         dataset: what they are results of.
         output: refined results go to ``<output>/<name>/<dataset>``.
-        refiner: arguments of :func:`alpha_refine.loading.load_refiner` (weights, recipe, device, precision, backend).
+        refiner: arguments of :func:`alpha_refine.loading.load_refiner`, such as ``weights``.
         rules: which boxes are replaced; the default ones when None.
         name: what the result is called; by default the tracker's name and ``+refined``.
         workers: processes.
@@ -100,7 +99,7 @@ def refine_results(
     name = name or f"{recorded_name(source) or source.name}+refined"
     rules, options = rules or Rules(), tuple(sorted(refiner.items()))
     _refiner(options)  # what is wrong with it is told before anything is written
-    described = {**by_content(refiner), "rules": asdict(rules), "results": _digest(source, dataset)}
+    described = {**refiner, "rules": asdict(rules), "results": _digest(source, dataset)}
     folder = ResultFolder(
         Path(output) / tracker_folder(name) / dataset.name, tracker_identity("alpha-refine offline", described)
     )

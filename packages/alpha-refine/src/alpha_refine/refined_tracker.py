@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from alpha_refine.crops import CropError
+from alpha_refine.confidence import Confidence
+from alpha_refine.crops import Border, Coordinates, CropError
 from alpha_refine.geometry import box_of_mask, clip_to_border
 from alpha_refine.loading import Backend, Precision, load_refiner
 from alpha_refine.refiner import Refined, Refiner, Template
@@ -161,13 +162,17 @@ def create(
     device: str = "auto",
     precision: Precision = "fp32",
     backend: Backend = "torch",
+    border: Border | None = None,
+    coordinates: Coordinates | None = None,
+    confidence: Confidence = "peak",
     **changes: Any,
 ) -> RefinedTracker:
     """Build a refined tracker (registered as ``alpha-refine``).
 
     Args:
         base: name of a registered tracker, or a tracker.
-        weights, recipe, device, precision, backend: of the refiner; see :func:`alpha_refine.loading.load_refiner`.
+        weights, recipe, device, precision, backend, border, coordinates, confidence: of the refiner; see
+            :func:`alpha_refine.loading.load_refiner`.
         rules: see :func:`alpha_refine.rules.get_rules`, or rules.
         base_options: for the base tracker's factory, such as its weights.
         changes: fields of the rules that shall differ, such as ``mask=True``.
@@ -183,7 +188,16 @@ def create(
     except TypeError as error:
         known = ", ".join(field.name for field in fields(Rules))
         raise ValueError(f"unknown option: {error} (rules have: {known})") from error
-    refiner = load_refiner(weights, recipe, device=device, precision=precision, backend=backend)
+    refiner = load_refiner(
+        weights,
+        recipe,
+        device=device,
+        precision=precision,
+        backend=backend,
+        border=border,
+        coordinates=coordinates,
+        confidence=confidence,
+    )
     if isinstance(base, str):
         base = create_tracker(base, **(base_options or {}))
     return RefinedTracker(base, refiner, chosen)

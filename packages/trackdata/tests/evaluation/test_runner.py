@@ -129,6 +129,24 @@ def test_results_of_another_tracker_are_not_reused(made, toys, tmp_path):
     assert [outcome.reused for outcome in annotated.outcomes] == [False, True, True]
 
 
+def test_a_folder_is_known_by_the_files_in_it(tmp_path):
+    def identity(folder):
+        return tracker_identity("exported", {"weights": str(folder)})
+
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder in (one, two):
+        (folder / "cache").mkdir(parents=True)
+        (folder / "box.xml").write_text("graph")
+        (folder / "box.bin").write_bytes(b"numbers")
+    (two / "cache" / "compiled").write_bytes(b"by the runtime")
+    first = identity(one)
+    assert first == identity(two)
+    (two / "box.bin").write_bytes(b"others")
+    assert identity(two) != first
+    (one / "box.bin").rename(one / "mask.bin")
+    assert identity(one) != first
+
+
 def test_results_of_two_trackers_are_not_scored_as_one(made, toys, tmp_path):
     run("still", made.Still, toys, tmp_path, identity={"epoch": 1})
     faulty = partial(made.Faulty, at=4, value=KeyboardInterrupt())

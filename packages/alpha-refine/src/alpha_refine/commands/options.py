@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -31,6 +31,12 @@ class RefinerChoice:
     """of the backbone, or with openvino of all of the network"""
     backend: Literal["torch", "compile", "onnx", "openvino"] = "torch"
     """what computes; for onnx and openvino --weights is a folder of `alpha-refine export`"""
+    border: Literal["published", "exact"] | None = None
+    """how crops show the frame's edge; by default as in the network's training"""
+    coordinates: Literal["published", "shifted", "exact"] | None = None
+    """how boxes are mapped into the frame; by default as in the network's training"""
+    confidence: Literal["peak", "entropy"] = "peak"
+    """what is read off the corners' heat maps"""
 
     def options(self) -> dict[str, Any]:
         """Arguments for :func:`alpha_refine.loading.load_refiner`.
@@ -46,8 +52,7 @@ class RefinerChoice:
                 file=sys.stderr,
             )
         weights = str(self.weights) if self.weights is not None else None
-        chosen = {"device": self.device, "precision": self.precision, "backend": self.backend}
-        return {"weights": weights, "recipe": self.recipe, **chosen}
+        return {**asdict(self), "weights": weights}
 
 
 @dataclass(frozen=True)

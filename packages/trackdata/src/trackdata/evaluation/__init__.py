@@ -18,7 +18,7 @@ Signatures:
   shard=WHOLE, on_progress=None) -> RunResult``: tracks every sequence once, resumes, records failures;
   ``run_all`` does several datasets, ``RunProgress`` draws a progress bar. ``engine`` is one of ``InProcess()``,
   ``LocalEngine(workers, devices, timeout)`` and ``RayEngine(workers, device, address, ...)``.
-- ``tracker_identity(name, options) -> dict``: the ``identity`` for ``run``; hashes the weight files that options name.
+- ``tracker_identity(name, options) -> dict``: the ``identity`` for ``run``; hashes files and folders that options name.
 - ``score(results, dataset, convention="default", name=None, limit=None) -> Scores``: from a RunResult or a folder.
 - ``evaluate(convention, tracks, truths, tracker, dataset, failures) -> Scores``: the same from arrays.
 - ``write_report(results, dataset, output, title=None, convention="default", worst=4, limit=None) -> Report``: HTML,

@@ -16,15 +16,16 @@ _CHUNK = 1 << 22
 
 
 def tracker_identity(name: str, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """A JSON-able description of a tracker; options that name files are described by the files' content.
+    """A JSON-able description of a tracker; options that name files or folders are described by their content.
 
-    Two files of the same content count as the same, wherever they lie.
+    Two files of the same content count as the same, wherever they lie. Of a folder, such as an exported network, the
+    files directly in it count, with their names.
     """
     described = {}
     for key, value in sorted((options or {}).items()):
-        path = Path(value) if isinstance(value, str | Path) else None
-        is_file = path is not None and str(value) and path.is_file()
-        described[key] = f"sha256:{_content(path)}" if is_file else _jsonable(value)
+        path = Path(value) if isinstance(value, str | Path) and str(value) else None
+        known = path is not None and (path.is_file() or path.is_dir())
+        described[key] = f"sha256:{_content(path)}" if known else _jsonable(value)
     return {"tracker": name, "options": described}
 
 
@@ -42,6 +43,10 @@ def fingerprint(identity: Mapping[str, Any], sequence: Sequence) -> str:
 
 def _content(path: Path) -> str:
     digest = hashlib.sha256()
+    if path.is_dir():
+        for file in sorted(entry for entry in path.iterdir() if entry.is_file()):
+            digest.update(f"{file.name}/{_content(file)}/".encode())  # no name holds a slash
+        return digest.hexdigest()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
