@@ -87,13 +87,14 @@ def tiny() -> Recipe:
     """A small tracker that learns from scratch on generated video in minutes on two CPU cores."""
     return Recipe(
         model=ModelConfig(
-            template_size=63,
-            search_size=127,
+            template_size=95,
+            search_size=191,
+            start="scratch",
             backbone=BackboneConfig(
-                width=24, stem="convolutional", depths=(0, 1, 2), heads=(1, 2, 4), mlp_ratio=2.0, drop_path=0.0
+                width=16, stem="convolutional", depths=(0, 1, 2), heads=(1, 1, 2), mlp_ratio=2.0, drop_path=0.0
             ),
-            neck=NeckConfig(width=96, heads=3, hidden=192, encoder_layers=1, decoder_layers=2, top_k=16, dropout=0.0),
-            head=HeadConfig(width=96, inner=48, bottlenecks=2),
+            neck=NeckConfig(width=64, heads=2, hidden=128, encoder_layers=1, decoder_layers=2, top_k=16, dropout=0.0),
+            head=HeadConfig(width=64, inner=32, bottlenecks=1),
         ),
         data=DataConfig(
             train=(Source("got10k", split="train"),),
@@ -106,6 +107,7 @@ def tiny() -> Recipe:
         ),
         optimizer=OptimizerConfig(
             lr=2e-3,
+            reference_batch=16,
             backbone_multiplier=1.0,
             decay="weights",
             schedule=(Phase(1, 0.02, 1.0), Phase(10, 1.0, 0.0, "cosine")),
@@ -113,11 +115,11 @@ def tiny() -> Recipe:
         loop=LoopConfig(
             epochs=10,
             samples_per_epoch=2048,
-            batch_size=32,
+            batch_size=16,
             validation_samples=256,
             validate_every=5,
             clip_norm=1.0,
-            log_every=32,
+            log_every=64,
         ),
         tracking=TrackingConfig(test_lr=0.6, window_influence=0.25, penalty_k=0.05),
     )
@@ -131,7 +133,9 @@ def debug() -> Recipe:
         small,
         model=replace(
             small.model,
-            backbone=replace(small.model.backbone, width=8, heads=(1, 1, 2)),
+            template_size=63,
+            search_size=127,
+            backbone=replace(small.model.backbone, width=8),
             neck=replace(small.model.neck, width=16, heads=2, hidden=32, decoder_layers=1),
             head=HeadConfig(width=16, inner=8, bottlenecks=1),
         ),
