@@ -45,22 +45,23 @@ def one_at_a_time(backend, objects: int, size: tuple[int, int]) -> Callable[[], 
     from dropseg_vos.aggregation import aggregate_logits
     from dropseg_vos.sizes import Padding, normalise
 
-    network, device, dtype = backend.network, backend.device, backend.dtype
+    network, device = backend.network, backend.device
     frames, labels = inputs(objects, size)
     padding = Padding.of(size, backend.divisor)
 
     def prepare(frame: np.ndarray):
-        return padding.add(normalise(frame[None], device)).to(dtype)
+        return padding.add(normalise(frame[None], device))
 
     reference = prepare(frames[0])
     masks = [torch.as_tensor(labels == number, device=device)[None, None] for number in range(1, objects + 1)]
-    masks = [padding.add(mask.to(dtype)) for mask in masks]
-    positions = network.positions(*(side // backend.divisor for side in reference.shape[-2:])).to(dtype)
+    masks = [padding.add(mask.float()) for mask in masks]
+    positions = network.positions(*(side // backend.divisor for side in reference.shape[-2:]))
 
     @torch.inference_mode()
     def frame() -> object:
         query = prepare(frames[1])
-        logits = [literal_pass(network, reference, mask, query, positions) for mask in masks]
+        with backend.autocast():
+            logits = [literal_pass(network, reference, mask, query, positions) for mask in masks]
         return padding.remove(aggregate_logits(torch.cat(logits, dim=1)))[0].argmax(dim=0).cpu().numpy()
 
     return frame

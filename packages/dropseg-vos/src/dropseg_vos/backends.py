@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dropseg_vos.config import ModelConfig
 from dropseg_vos.network import SegmentationNetwork
@@ -38,9 +38,9 @@ class TorchBackend:
     """The PyTorch network.
 
     Args:
-        network: is taken over: moved, made ready for inference, converted.
+        network: is taken over: moved, made ready for inference, its large weights converted.
         device: where to compute.
-        dtype: of weights and tokens. Normalisation, softmax and logits' aggregation stay in float32.
+        dtype: of products. Sums of residual branches, norms and aggregation stay in float32.
         compiled: compile the pass over a frame with ``torch.compile``; its first call takes a minute.
     """
 
@@ -56,26 +56,32 @@ class TorchBackend:
     ):
         self.device, self.dtype = torch.device(device), dtype
         self.config, self.divisor = network.config, network.config.patch
-        grid = network.position_grid.clone()
-        self.network = network.eval().requires_grad_(False).to(device=device, dtype=dtype)
-        self.network.position_grid = grid.to(device)  # resampled in float32, added in the tokens' type
+        self.network = network.eval().requires_grad_(False).to(device)
+        for module in self.network.modules():
+            if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+                module.to(dtype)  # once; autocast would convert them in every pass
         self._segment = torch.compile(self.network.segment) if compiled else self.network.segment
         self._positions: dict[Size, Tensor] = {}
+
+    def autocast(self) -> torch.autocast:
+        """The context in which the network computes."""
+        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
 
     @torch.inference_mode()
     def embed_reference(self, frame: Tensor, masks: Tensor) -> Tensor:
         """See :class:`Backend`."""
-        positions = self._resampled(frame)
-        return self.network.embed_reference(frame.to(self.dtype), masks.to(self.dtype), positions)
+        with self.autocast():
+            return self.network.embed_reference(frame, masks, self._resampled(frame))
 
     @torch.inference_mode()
     def segment(self, references: Tensor, frames: Tensor) -> Tensor:
         """See :class:`Backend`."""
-        return self._segment(references, frames.to(self.dtype), self._resampled(frames))
+        with self.autocast():
+            return self._segment(references, frames, self._resampled(frames))
 
     def _resampled(self, frames: Tensor) -> Tensor:
         """Positions of frames of this size; those of the latest size are kept."""
         height, width = (side // self.divisor for side in frames.shape[-2:])
         if (height, width) not in self._positions:
-            self._positions = {(height, width): self.network.positions(height, width).to(self.dtype)}
+            self._positions = {(height, width): self.network.positions(height, width)}
         return self._positions[height, width]

@@ -92,12 +92,12 @@ class SegmentationNetwork(nn.Module):
             ``(B, n, C)`` with ``n = H W / patch^2``, row by row.
         """
         tokens = self.patch_embed(frames) + self.mask_patch_embed(masks) + self.temporal_pos_embed_z
-        return tokens + (self._positions_of(frames).to(tokens) if positions is None else positions)
+        return tokens + (self._positions_of(frames) if positions is None else positions)
 
     def embed_query(self, frames: Tensor, positions: Tensor | None = None) -> Tensor:
         """Tokens ``(B, n, C)`` of the frames ``(B, 3, H, W)`` to be segmented; ``positions`` as above."""
         tokens = self.patch_embed(frames) + self.temporal_pos_embed_x
-        return tokens + (self._positions_of(frames).to(tokens) if positions is None else positions)
+        return tokens + (self._positions_of(frames) if positions is None else positions)
 
     def _positions_of(self, frames: Tensor) -> Tensor:
         height, width = (side // self.config.patch for side in frames.shape[-2:])
