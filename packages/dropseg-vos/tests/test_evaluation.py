@@ -153,10 +153,10 @@ def test_a_video_that_fails_does_not_stop_the_others(data, tmp_path):
 
 
 def test_sizes():
-    released, small = ModelConfig(), ModelConfig(image_size=96, short_side=160)
+    released, small = ModelConfig(), ModelConfig(image_size=96, short_side=200)
     assert sizing_for("davis2017", released) == DAVIS
     assert sizing_for("youtubevos", released) == YOUTUBE_VOS == Sizing("always", 480, antialias=False)
-    assert sizing_for("davis2017", small) == Sizing("limit", 160)
+    assert sizing_for("davis2017", small) == Sizing("limit", 200)
     assert sizing_for("davis2017", small, "published") == DAVIS
     assert sizing_for("youtubevos", released, "limit") == Sizing("limit", 480)
 

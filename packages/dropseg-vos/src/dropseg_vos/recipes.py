@@ -95,7 +95,7 @@ def tiny() -> Recipe:
     """A small network that learns from scratch on generated video in minutes on two CPU cores."""
     return Recipe(
         model=ModelConfig(
-            image_size=96, short_side=160, patch=8, width=96, depth=3, heads=3, mlp_ratio=2.0, drop_path=0.0,
+            image_size=96, short_side=200, patch=8, width=96, depth=3, heads=3, mlp_ratio=2.0, drop_path=0.0,
             start_grid=8, pyramid=(24, 16), decoder=(32, 24, 16), stem="convolutional", start="scratch",
         ),
         data=DataConfig(
