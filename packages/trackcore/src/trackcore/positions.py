@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Of small networks that start from scratch. Tokens leave an untrained stem small: positions of full size would drown what
-# they look like, and attention would match places instead of contents.
+# Of small networks that start from scratch. Tokens leave an untrained stem small: positions of full size would drown
+# what they look like, and attention would match places instead of contents.
 SCRATCH_SCALE = 0.1
 
 
