@@ -221,7 +221,7 @@ def test_training_in_two_processes(video, tmp_path):
         if name.endswith(("qkv.bias", "in_proj_bias")):
             third = len(tensor) // 3
             tensor[third : 2 * third] = other[third : 2 * third] = 0
-        np.testing.assert_allclose(other, tensor, rtol=1e-4, atol=1e-4, err_msg=name)
+        np.testing.assert_allclose(other, tensor, rtol=1e-3, atol=1e-3, err_msg=name)
     losses = []
     for name in ("one", "two"):
         events = map(json.loads, (tmp_path / name / "metrics.jsonl").read_text().splitlines())
