@@ -19,8 +19,8 @@ def noise(epoch: int, index: int) -> dict:
 
 def main() -> None:
     recipe = get_recipe("debug")
-    # Without dropout all that is random belongs to the samples, so any number of processes trains alike; the batch norms
-    # of a stem would depend on how samples are dealt.
+    # Without dropout all that is random belongs to the samples, so any number of processes trains alike; a stem's
+    # batch norms would depend on how samples are dealt.
     recipe = replace(
         recipe,
         model=replace(recipe.model, stem="linear", start="published"),
