@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# From nothing to a trained, evaluated tracker and a tracked video. Interrupted and started again, it goes on where it was.
+# From nothing to trained, evaluated models of every method and a tracked video. Interrupted and started again, it goes on where it was.
 #
-#   tools/train_all.sh                                        profile smoke: ten minutes on two cores
+#   tools/train_all.sh                                        profile smoke: small models, for two cores
 #   tools/train_all.sh --video clip.mp4 --init 120,80,40,60   tracks your video (a file, a folder of images, an address)
-#   tools/train_all.sh --profile debug                        the same steps in a minute; its tracker has learned nothing
+#   tools/train_all.sh --profile debug                        the same steps in two minutes; nothing is learned
 #   tools/train_all.sh --output DIR                           default: runs/<profile>
 set -euo pipefail
 
