@@ -59,6 +59,12 @@ def test_a_shifted_block(load_case, fill_module, fill):
     case.check("mask", window_layout(height, width, 7, 3, torch.device("cpu")).mask)
 
 
+def test_windows_that_tracking_met_first_serve_training():
+    with torch.inference_mode():
+        layout = window_layout(23, 29, 7, 3, torch.device("cpu"))
+    assert not any(tensor.is_inference() for tensor in (layout.tokens, layout.places, layout.mask))
+
+
 def test_embedding_and_merging(load_case, fill_module, fill):
     case = load_case("patch_embed_merge")
     inputs = case.inputs(fill)

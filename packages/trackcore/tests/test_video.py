@@ -119,6 +119,14 @@ def test_rotation_metadata_is_applied_as_opencv_does(tmp_path, rotation, size):
     np.testing.assert_array_equal(image, cv2.VideoCapture(str(path), cv2.CAP_FFMPEG).read()[1][:, :, ::-1])
 
 
+def test_tags_that_are_not_utf8(tmp_path, clip):
+    data = clip.read_bytes()
+    assert b"Lavf" in data  # the name of the encoder
+    (tmp_path / "clip.mp4").write_bytes(data.replace(b"Lavf", b"L\xff\xfff"))
+    with open_video(tmp_path / "clip.mp4") as source:
+        assert len(indices(source)) == 30
+
+
 def test_colon_in_a_file_name(tmp_path, clip, monkeypatch):
     (tmp_path / "http:clip.mp4").write_bytes(clip.read_bytes())
     monkeypatch.chdir(tmp_path)

@@ -5,6 +5,7 @@ import pickle
 import shutil
 import tarfile
 import threading
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -254,6 +255,20 @@ def test_a_comment_may_hold_anything(tmp_path):
         archive.writestr("a", b"1")
         archive.comment = b"x PK\5\6 y" * 90  # marks of a directory's end; the standard library gives up on this
     assert ZipStore(tmp_path / "x.zip").read("a") == b"1"
+
+
+def test_a_zip_whose_directory_claims_a_huge_file(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a", b"0" * 900)
+    data = bytearray((tmp_path / "x.zip").read_bytes())
+    place = data.index(b"PK\1\2") + 24  # the size, in the directory's entry
+    data[place : place + 4] = b"\xfe\xff\xff\xff"
+    (tmp_path / "x.zip").write_bytes(data)
+    tracemalloc.start()
+    with pytest.raises(OSError, match="it has 900 of 4294967294 bytes"):
+        ZipStore(tmp_path / "x.zip").read("a")
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
 
 
 def test_a_zip_behind_something_else(tmp_path):

@@ -34,6 +34,7 @@ class WindowLayout:
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(False)  # what tracking made first must do for training, which saves it for the way back
 def window_layout(height: int, width: int, window: int, shift: int, device: torch.device) -> WindowLayout:
     """The layout of a map of ``height`` x ``width`` tokens, rolled by ``shift`` towards the top left."""
     rows, columns = height + -height % window, width + -width % window

@@ -233,7 +233,7 @@ class _Images:
 def open_container(path: Path) -> av.container.InputContainer:
     """Open a video file with PyAV. Raises FrameReadError: FFmpeg does not read it."""
     try:  # an absolute path, because FFmpeg takes what stands before a colon for a protocol
-        return av.open(str(path.absolute()))
+        return av.open(str(path.absolute()), metadata_errors="replace")  # tags need not be UTF-8
     except (av.FFmpegError, OSError) as error:
         raise FrameReadError(f"{path}: is no video that FFmpeg reads ({error.strerror})") from error
 

@@ -85,6 +85,7 @@ def test_rate_is_all_frames_over_all_time():
     rate, seconds = frame_rate([Track(np.ones((3, 4)))])
     assert np.isnan(rate)
     assert seconds == 0
+    assert np.isnan(frame_rate([Track(np.ones((2, 4)), times=np.array([0.0, 5e-324]))])[0])
 
 
 def test_rates_of_sequences_are_weighted_by_time(world):

@@ -96,11 +96,13 @@ def frame_rate(tracks: Sequence[Track]) -> tuple[float, float]:
     """(frames per second, seconds they took) of the updates of all runs, row 0 (``init``) left out.
 
     The seconds are the weight that makes the dataset's figure all frames over all time. Without usable times: (NaN, 0).
+    Times so small that the rate is not a number of float64 are none.
     """
     updates = [track.times[1:].ravel() for track in tracks if track.times is not None]
     positive = np.concatenate([seconds[seconds > 0] for seconds in updates]) if updates else np.empty(0)
     total = float(positive.sum())
-    return (positive.size / total, total) if total else (math.nan, 0.0)
+    rate = positive.size / total if total else math.inf
+    return (rate, total) if math.isfinite(rate) else (math.nan, 0.0)
 
 
 def _mean(sequences: Sequence[SequenceScores], values: Sequence[float | np.ndarray], name: str) -> np.ndarray:

@@ -15,6 +15,7 @@ from trackdata.storage.zip_directory import ENCRYPTED, Directory, DirectoryError
 
 _HEADER = 512  # bytes read in front of a member's data, hoping that its header is no longer
 _STORED, _DEFLATED = 0, 8
+_MOST_PER_BYTE = 1032  # that a deflated byte can stand for, whatever size a damaged directory claims
 
 
 class _Archive:
@@ -47,8 +48,9 @@ class _Archive:
         if len(data) < packed:
             data = read_at(self.descriptor, packed, start + offset)
         if method == _DEFLATED:
+            room = max(1, min(directory.sizes[place], _MOST_PER_BYTE * len(data)))
             try:
-                data = zlib.decompress(data, wbits=-zlib.MAX_WBITS, bufsize=max(1, directory.sizes[place]))
+                data = zlib.decompress(data, wbits=-zlib.MAX_WBITS, bufsize=room)
             except zlib.error as error:
                 raise OSError(str(error)) from error
         if len(data) != directory.sizes[place]:
