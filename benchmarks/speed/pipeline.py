@@ -39,7 +39,8 @@ def around_the_network(repeats: int) -> list[Figure]:
 
     from onestream_track.heads import Maps, decode, find_peak
     from onestream_track.recipes import get_recipe
-    from onestream_track.tracker import OneStreamTracker, hann_window, normalise
+    from onestream_track.targets import hann_window, normalise
+    from onestream_track.tracker import OneStreamTracker
     from trackcore.boxes import clip_to_frame
     from trackcore.crops import box_from_crop, crop
 

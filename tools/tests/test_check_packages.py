@@ -195,7 +195,7 @@ IMPORTS = [
     ("an extra at the top", "onestream-track/src/onestream_track/__init__.py", "import trackdata\n", "plain install"),
     (
         "an extra behind a module",
-        "onestream-track/src/onestream_track/tracker.py",
+        "onestream-track/src/onestream_track/loading.py",
         "from . import x\ndef create(): ...\n",
         "packages/trackcore/src/trackcore/training.py:1 imports accelerate, which a plain install",
     ),

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from onestream_track.cli import main
+from onestream_track.cli import VERBS, main
 from trackcore.sinks import open_sink
 from trackcore.video import open_video
 from trackdata.synth import preset, write_got10k
@@ -24,9 +24,7 @@ def video(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize(
-    "words", [["--help"], ["track", "--help"], ["evaluate", "--help"], ["train", "debug", "--help"]]
-)
+@pytest.mark.parametrize("words", [["--help"], *([verb, "--help"] for verb in VERBS), ["train", "debug", "--help"]])
 def test_help_does_not_import_torch(words):
     code = (
         "import sys; from onestream_track.cli import main; status = main(sys.argv[1:]); "
@@ -53,6 +51,29 @@ def test_track_writes_boxes_and_overlay(video, tmp_path, capsys):
     assert "random weights" in captured.err
 
 
+def test_several_targets(video, tmp_path, capsys):
+    saved, overlay = tmp_path / "boxes.txt", tmp_path / "overlay.mp4"
+    words = ["track", str(video), "--init", "40,30,32.5,24", "--init", "90,50,20,20", "--recipe", "debug"]
+    words += ["--device", "cpu", "--patience", "1", "--lost-below", "0.9", "--found-above", "1"]
+    assert main([*words, "--save", str(saved), "--output", str(overlay)]) == 0
+    lines = [line.split(",") for line in saved.read_text().splitlines()]
+    assert lines[0] == ["1", "1", "40", "30", "32.5", "24", "1", "-1", "-1", "-1"]
+    assert [line[:2] for line in lines] == [[str(frame), str(target)] for frame in range(1, 6) for target in (1, 2)]
+    assert overlay.exists()
+    assert "lost in 8" in capsys.readouterr().out  # two targets in four frames
+
+
+def test_profile(capsys):
+    assert main(["profile", "--recipe", "debug", "--device", "cpu", "--repeats", "2", "--targets", "2"]) == 0
+    out = capsys.readouterr().out
+    assert "frames/s" in out
+    assert "GFLOP" in out
+    assert main(["profile", "--repeats", "0"]) == 0
+    out = capsys.readouterr().out
+    assert "parameters: 92518533" in out
+    assert main(["profile", "--targets", "0"]) == 2
+
+
 def test_a_video_of_one_frame(tmp_path):
     path = tmp_path / "one.mp4"
     with open_sink(path, 10) as sink:
@@ -68,6 +89,8 @@ def test_a_video_of_one_frame(tmp_path):
     [
         (["track", "VIDEO", "--init", "1,2,3", "--recipe", "debug"], 2, "x,y,w,h"),
         (["track", "VIDEO", "--init", "1,2,3,4"], 2, "--weights"),
+        (["track", "VIDEO", "--recipe", "debug"], 2, "--init x,y,w,h"),
+        (["follow", "VIDEO"], 2, "known: train, track"),
         (["track", "VIDEO", "--init", "nan,2,3,4", "--recipe", "debug"], 1, "NaN"),
         (["track", "VIDEO", "--init", "500,2,30,40", "--recipe", "debug"], 1, "outside the frame"),
         (["track", "VIDEO", "--init", "1,2,3,4", "--recipe", "debgu"], 1, "did you mean 'debug'"),

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
-from onestream_track.config import EliminationConfig, ModelConfig
+from onestream_track.config import EliminationConfig, ModelConfig, Policy
 from onestream_track.elimination import centre_rows
 from onestream_track.heads import Maps, decode, find_peak
+from onestream_track.loading import create
 from onestream_track.network import Features, Output, build
 from onestream_track.pictures import elimination_picture
 from onestream_track.recipes import get_recipe
-from onestream_track.tracker import OneStreamTracker, create, hann_window, normalise
+from onestream_track.targets import hann_window, normalise
+from onestream_track.tracker import MultiTargetTracker, OneStreamTracker
 from trackcore.boxes import clip_to_frame
-from trackcore.crops import box_from_crop, box_in_crop, crop_window
-from trackcore.tracker import Tracker, create_tracker
+from trackcore.crops import box_from_crop, box_in_crop, crop, crop_window
+from trackcore.tracker import MultiTracker, Tracker, create_tracker
 
 SMALL = ModelConfig(width=16, depth=1, heads=2, head_channels=8, template_size=64, search_size=128, position_grid=4)
 
@@ -208,8 +211,12 @@ def test_creating_by_name():
     assert isinstance(tracker, Tracker)
     with pytest.raises(ValueError, match="give weights"):
         create()
-    with pytest.raises(ValueError, match="fp32, bf16, fp16"):
+    with pytest.raises(ValueError, match="fp32, bf16, fp16, int8"):
+        create(recipe="debug", precision="fp64")
+    with pytest.raises(ValueError, match="backend onnx or openvino"):
         create(recipe="debug", precision="int8")
+    with pytest.raises(ValueError, match="has no losst_below"):
+        create(recipe="debug", policy={"losst_below": 0.1})
     with pytest.raises(ValueError, match="did you mean 'tiny'"):
         create(recipe="tini")
 
@@ -217,3 +224,110 @@ def test_creating_by_name():
 def test_published_files_tell_their_network(conformance_folder):
     with pytest.raises(ValueError, match="name its recipe"):
         create(conformance_folder / "checkpoint_fixture.pth.tar")
+
+
+FRAME = np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8)
+BOXES = [np.array(box, float) for box in ([10, 10, 20, 20], [60, 40, 30, 15], [100, 70, 12, 40])]
+
+
+@pytest.mark.parametrize("template_range", ["CTR_POINT", "GT_BOX"])
+def test_several_targets_are_what_each_would_be_alone(template_range):
+    elimination = EliminationConfig((0,), (0.7,), template_range=template_range)
+    config = dataclasses.replace(SMALL, elimination=elimination)
+    torch.manual_seed(0)
+    network = build(config).eval()
+    together = MultiTargetTracker(network, config)
+    assert isinstance(together, MultiTracker)
+    together.init(FRAME, BOXES)
+    alone = [OneStreamTracker(network, config) for _ in BOXES]
+    for tracker, box in zip(alone, BOXES, strict=True):
+        tracker.init(FRAME, box)
+    for shift in (2, 5):
+        frame = np.roll(FRAME, shift, 1)
+        for one, other in zip(together.update(frame), [tracker.update(frame) for tracker in alone], strict=True):
+            np.testing.assert_allclose(one.box, other.box, atol=1e-3)
+            assert one.score == pytest.approx(other.score, abs=1e-5)
+
+
+def test_targets_come_and_go(tracker):
+    several = MultiTargetTracker(tracker.network, SMALL)
+    assert several.update(FRAME) == []
+    several.init(FRAME, BOXES[:2])
+    assert several.add(FRAME, BOXES[2]) == 2
+    several.remove(1)
+    assert several.numbers == (0, 2)
+    assert len(several.update(FRAME)) == 2
+    assert several.add(FRAME, BOXES[1]) == 3  # numbers are not used again
+    several.set_box(3, BOXES[0])
+    with pytest.raises(KeyError):
+        several.remove(1)
+    with pytest.raises(ValueError, match="no area"):
+        several.init(FRAME, [BOXES[0], np.zeros(4)])
+    assert several.numbers == (0, 2, 3)
+
+
+class Scripted:
+    """A network that says what score the target has, just off the middle of the search window, and what it was given."""
+
+    def __init__(self, *scores):
+        self.scores, self.given = list(scores), []
+
+    def __call__(self, template, search, *, template_mask=None):
+        self.given.append((template, search))
+        score = torch.full((1, 1, 8, 8), 1e-4)
+        score[0, 0, 4, 4] = self.scores[len(self.given) - 1]
+        maps = Maps(score, torch.full((1, 2, 8, 8), 0.25), torch.full((1, 2, 8, 8), 0.4))
+        return Output(maps, decode(maps, find_peak(score).index), Features(search))
+
+
+def play(policy, *scores):
+    """The tracker, its network and what it predicted."""
+    network = Scripted(*scores)
+    tracker = OneStreamTracker(network, SMALL, policy=policy, diagnostics=True)
+    tracker.init(FRAME, BOXES[1])
+    return network, [tracker.update(FRAME) for _ in scores]
+
+
+def test_lost_with_hysteresis():
+    scores = [0.9, 0.1, 0.3, 0.1, 0.1, 0.3, 0.5, 0.1, 0.9]
+    wanted = [False, False, False, False, True, True, False, False, False]
+    _, predictions = play(Policy(lost_below=0.2, found_above=0.4, patience=2), *scores)
+    assert [prediction.lost for prediction in predictions] == wanted
+    # judging changes no box
+    _, others = play(Policy(lost_below=0, found_above=1), *scores)
+    assert not any(prediction.lost for prediction in others)
+    np.testing.assert_array_equal([p.box for p in predictions], [p.box for p in others])
+
+
+def test_a_lost_target_is_looked_for_in_a_growing_window():
+    policy = Policy(patience=2, grow=1.5, grow_to=2)
+    _, predictions = play(policy, 0.9, 0.1, 0.1, 0.1, 0.1, 0.9, 0.9)
+    cuts = [prediction.extras["search"] for prediction in predictions]
+    usual = crop_window(BOXES[1], SMALL.search_factor).side
+    sides = [SMALL.search_size / cut.scale for cut in cuts]
+    assert sides[0] == pytest.approx(usual, rel=0.02)
+    place = predictions[0].box  # the last one without doubt
+    about = crop_window(place, SMALL.search_factor).side
+    np.testing.assert_allclose(sides[3:6], [1.5 * about, 2 * about, 2 * about], rtol=0.03)
+    assert [prediction.lost for prediction in predictions] == [False, False, True, True, True, False, False]
+    found = crop_window(predictions[5].box, SMALL.search_factor).side
+    assert sides[6] == pytest.approx(found, rel=0.03)
+
+
+def test_the_template_follows_the_target_if_asked():
+    policy = Policy(template_rate=0.25, template_every=2, template_above=0.8)
+    network, predictions = play(policy, 0.9, 0.9, 0.5, 0.5, 0.9, 0.9)
+    templates = [template for template, _ in network.given]
+    changed = [not torch.equal(*pair) for pair in pairwise(templates)]
+    assert changed == [False, True, False, False, True]
+    cut = crop(FRAME, predictions[1].box, SMALL.template_factor, SMALL.template_size)
+    torch.testing.assert_close(templates[2], 0.75 * templates[0] + 0.25 * normalise(cut.image))
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [({"lost_below": 0.5}, "found_above"), ({"grow": 0.5}, "grow must be"), ({"template_rate": 2}, r"\[0, 1\]")],
+)
+def test_policies_that_make_no_sense(changes, says):
+    with pytest.raises(ValueError, match=says):
+        Policy(**changes)

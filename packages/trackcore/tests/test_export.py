@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 import torch
 from torch import nn
@@ -10,7 +12,7 @@ pytest.importorskip("onnxscript")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("openvino")
 
-from trackcore.export import ExportError, Signature, measure_parity, open_program, write_program
+from trackcore.export import ExportError, Signature, measure_parity, open_program, quantise_program, write_program
 
 
 class Small(nn.Module):
@@ -121,3 +123,41 @@ def test_what_onnx_runtime_cannot_do(written):
     else:
         with pytest.raises(ExportError, match="on npu"):
             open_program(path, device="npu")
+
+
+class Attentive(nn.Module):
+    """A convolution, a layer and a product of two activations."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.linear = nn.Conv2d(3, 16, 3), nn.Linear(16, 16)
+
+    def forward(self, images):
+        tokens = self.conv(images).flatten(2).mT
+        return (tokens @ tokens.mT).softmax(2) @ self.linear(tokens)
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".xml"])
+def test_eight_bits(tmp_path, suffix):
+    network = Attentive().eval()
+    images = torch.randn(3, 3, 12, 12)
+    signature = Signature({"images": images[:1]}, ("tokens",), batched=("images",))
+    path = tmp_path / f"small{suffix}"
+    parity = quantise_program(network, signature, path, [{"images": image[None]} for image in images])
+    assert 0 < parity.absolute["tokens"] < 0.05 * parity.scale["tokens"]
+    with torch.inference_mode():
+        torch.testing.assert_close(open_program(path)(images=images)["tokens"], network(images), atol=0.05, rtol=0.05)
+    assert {file.suffix for file in tmp_path.iterdir()} <= {suffix, ".bin"}
+    if suffix == ".onnx":
+        onnx = pytest.importorskip("onnx")
+        kinds = Counter(node.op_type for node in onnx.load(path).graph.node)
+        assert kinds["MatMul"] + kinds["Gemm"] == 3
+        # weights of two layers, what goes into them and comes out; the products in between stay as they are
+        assert kinds["DequantizeLinear"] - kinds["QuantizeLinear"] >= 2
+        assert kinds["QuantizeLinear"] < 6
+
+
+def test_eight_bits_need_samples(tmp_path):
+    with pytest.raises(ValueError, match="without samples"):
+        quantise_program(Small().eval(), SIGNATURE, tmp_path / "small.onnx", [])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import cv2
 import numpy as np
 import pytest
 
-from trackcore.following import track_video
+from trackcore.following import track_targets, track_video
 from trackcore.tracker import Prediction
 from trackcore.video import FrameReadError, open_video
 
@@ -103,3 +105,32 @@ def test_a_video_of_one_frame_has_no_rate(folder):
         extra.unlink()
     followed = track_video(Drifting(), folder, [10, 8, 20, 16])
     assert (followed.frames, followed.rate, followed.score) == (1, 0.0, None)
+
+
+class Several:
+    """Three targets' worth of :class:`Drifting`, of which the second gets lost."""
+
+    def init(self, frame, boxes):
+        self.drifting = [Drifting() for _ in boxes]
+        for tracker, box in zip(self.drifting, boxes, strict=True):
+            tracker.init(frame, box)
+
+    def update(self, frame):
+        found = [tracker.update(frame) for tracker in self.drifting]
+        return [Prediction(entry.box, score=0.2 * number, lost=number == 1) for number, entry in enumerate(found)]
+
+
+def test_several_targets(folder, tmp_path):
+    boxes, overlay = tmp_path / "boxes.txt", tmp_path / "overlay"
+    (folder / "0002.jpg").write_bytes(b"no image")
+    targets = [[2, 8, 10, 16], [20, 8, 10, 16], [40, 8.5, 10, 16]]
+    followed = track_targets(Several(), folder, targets, output=overlay, boxes=boxes)
+    assert (followed.frames, followed.skipped, followed.lost) == (4, 1, 3)
+    assert followed.score == pytest.approx(0.2)
+    lines = boxes.read_text().splitlines()
+    assert lines[:3] == [f"1,{n + 1},{x},{y},10,16,1,-1,-1,-1" for n, (x, y, *_) in enumerate(targets)]
+    assert lines[3:6] == ["2,1,3,8,10,16,0,-1,-1,-1", "2,2,21,8,10,16,0.2,-1,-1,-1", "2,3,41,8.5,10,16,0.4,-1,-1,-1"]
+    assert [line.split(",")[0] for line in lines[6:]] == ["4"] * 3 + ["5"] * 3
+    drawn = cv2.imread(str(overlay / "00000001.jpg")).astype(int)
+    colours = [drawn[16, x] for x in (3, 21, 41)]  # the left edges
+    assert min(np.abs(one - other).max() for one, other in itertools.combinations(colours, 2)) > 60

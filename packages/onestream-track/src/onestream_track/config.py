@@ -106,6 +106,43 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
+class Policy:
+    """How a tracker reacts to its own score, the network's at the peak.
+
+    The defaults leave the published boxes as they are: a target is judged lost or not, and nothing follows from it.
+
+    Attributes:
+        lost_below, patience: a target is lost after so many frames in a row with a score below this.
+        found_above: a lost target is found again at this score or more.
+        grow: while a target is lost, each frame's search window is larger by this factor, around the place where its
+            score was last at least ``lost_below``; 1 goes on as published, around the latest box.
+        grow_to: how many times the usual side the window may get.
+        template_rate: share of the newest template in the one that is used, beside the first one; 0 keeps the first.
+        template_every: frames between updates of the template.
+        template_above: score that an update needs.
+    """
+
+    lost_below: float = 0.2
+    patience: int = 5
+    found_above: float = 0.4
+    grow: float = 1.0
+    grow_to: float = 2.5
+    template_rate: float = 0.0
+    template_every: int = 20
+    template_above: float = 0.7
+
+    def __post_init__(self) -> None:
+        for name in ("lost_below", "found_above", "template_rate", "template_above"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
+        if self.found_above < self.lost_below:
+            raise ValueError(f"found_above {self.found_above} must not lie below lost_below {self.lost_below}")
+        for name in ("patience", "grow", "grow_to", "template_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
 class Source:
     """One dataset of a training mixture.
 

@@ -5,15 +5,28 @@ Needs ``pip install onestream-track[train]``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from onestream_track.tracker import create
+from onestream_track.exporting import CARD
+from onestream_track.loading import create
 from trackcore.tracker import create_tracker
 from trackdata.evaluation import Progress, Scores, run, score, tracker_identity, write_report
 from trackdata.sequences import Dataset
+
+
+def identity(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes results of this tracker its own; files are described by their content.
+
+    An exported folder is described by its card, which has the hashes of what is in it.
+    """
+    described = dict(options)
+    weights = described.get("weights")
+    if weights is not None and (Path(weights) / CARD).is_file():
+        described["weights"] = str(Path(weights) / CARD)
+    return tracker_identity("onestream", described)
 
 
 def evaluate(
@@ -21,7 +34,7 @@ def evaluate(
     output: str | Path,
     *,
     name: str = "onestream",
-    options: dict[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
     compare: Sequence[str] = (),
     convention: str = "default",
     workers: int = 1,
@@ -34,7 +47,7 @@ def evaluate(
         dataset: what to track, from ``trackdata.datasets.open_dataset`` or of your own.
         output: results go to ``<output>/<tracker>/<dataset>``, the report to ``<output>/report``.
         name: what the tracker is called in the report.
-        options: for :func:`onestream_track.tracker.create` (weights, recipe, device, precision).
+        options: for :func:`onestream_track.loading.create` (weights, recipe, device, ...).
         compare: names of other registered trackers to run as well ("static", "opencv:mil").
         convention: of the scores, see ``trackdata.evaluation.CONVENTIONS``.
         workers: processes.
@@ -51,15 +64,16 @@ def evaluate(
         raise ValueError(
             f"trackers need different names, got {[name, *compare]}; rename this one or leave out a repeat"
         )
-    options, output = options or {}, Path(output)
-    entrants: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {name: (partial(create, **options), options)}
-    entrants |= {other: (partial(create_tracker, other), {}) for other in compare}
+    options, output = dict(options or {}), Path(output)
+    entrants: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {
+        name: (partial(create, **options), identity(options))
+    }
+    entrants |= {other: (partial(create_tracker, other), tracker_identity(other)) for other in compare}
     results = []
-    for entrant, (factory, given) in entrants.items():
-        identity = tracker_identity("onestream" if entrant == name else entrant, given)
+    for entrant, (factory, described) in entrants.items():
         told = partial(on_progress, entrant) if on_progress is not None else None
         result = run(
-            entrant, factory, dataset, output, identity=identity, workers=workers, limit=limit, on_progress=told
+            entrant, factory, dataset, output, identity=described, workers=workers, limit=limit, on_progress=told
         )
         results.append((entrant, result))
     write_report(results, dataset, output / "report", convention=convention, limit=limit)

@@ -254,10 +254,17 @@ class OneStreamNetwork(nn.Module):
             keep_rate=keep_rate,
             return_attention=return_attention,
         )
+        maps = self._maps(features)
+        return Output(maps, decode(maps, find_peak(maps.score).index), features)
+
+    def maps(self, template: Tensor, search: Tensor, *, template_mask: Tensor | None = None) -> Maps:
+        """What :meth:`forward` decodes boxes from, which is all that tracking needs."""
+        return self._maps(self.backbone(template, search, template_mask=template_mask))
+
+    def _maps(self, features: Features) -> Maps:
         side = self.config.search_grid
         grid = features.tokens[:, -side * side :].transpose(1, 2).unflatten(2, (side, side))
-        maps = self.box_head(grid.to(self.box_head.conv5_ctr.weight.dtype))
-        return Output(maps, decode(maps, find_peak(maps.score).index), features)
+        return self.box_head(grid.to(self.box_head.conv5_ctr.weight.dtype))
 
 
 def build(config: ModelConfig) -> OneStreamNetwork:

@@ -7,6 +7,8 @@ writes the file and refuses one that computes something else; :func:`open_progra
     parity = write_program(network, signature, "network.onnx")
     program = open_program("network.onnx")
     boxes = program(images=images)["boxes"]
+
+:func:`quantise_program` writes one that computes in 8-bit integers.
 """
 
 from __future__ import annotations
@@ -111,17 +113,105 @@ def write_program(network: nn.Module, signature: Signature, path: str | Path, *,
     return parity
 
 
+def quantise_program(
+    network: nn.Module, signature: Signature, path: str | Path, samples: Sequence[Mapping[str, Tensor]]
+) -> Parity:
+    """Write a network whose convolutions and products with weights are computed in 8-bit integers.
+
+    Weights get a scale for each output channel, activations one for all, from the smallest and largest values that the
+    samples give (ONNX Runtime's static quantisation). Products of two activations, as in attention, stay in float32.
+
+    Args:
+        network, signature, path: see :func:`write_program`.
+        samples: what goes in, by name, such as it will be later; a few dozen are enough.
+
+    Returns:
+        Largest differences to the network over the samples. How much is too much depends on what the network is for,
+        so nothing is refused.
+
+    Raises:
+        ExportError: the network cannot be written. An earlier file is then as it was.
+        ImportError: the extra is not installed.
+        ValueError: another suffix, or no samples.
+    """
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    class Samples(CalibrationDataReader):
+        def __init__(self) -> None:
+            self._left = iter(samples)
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            sample = next(self._left, None)
+            return None if sample is None else {name: value.numpy() for name, value in sample.items()}
+
+    path = Path(path)
+    kind = _kind(path)
+    if not samples:
+        raise ValueError("a network cannot be written in 8 bits without samples of what goes into it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = path.with_name(f".{path.stem}.partial{path.suffix}")
+    whole, small = (path.with_name(f".{path.stem}.{part}.onnx") for part in ("whole", "small"))
+    try:
+        _write_onnx(network, signature, whole)
+        with _quiet():
+            quantize_static(
+                whole,
+                small,
+                Samples(),
+                quant_format=QuantFormat.QDQ,
+                op_types_to_quantize=["MatMul", "Gemm", "Conv"],
+                nodes_to_exclude=_products_of_activations(whole),
+                per_channel=True,
+                weight_type=QuantType.QInt8,
+                activation_type=QuantType.QUInt8,
+            )
+        if kind == "onnx":
+            small.replace(written)
+        else:
+            _convert_to_openvino(small, written, type(network).__name__)
+        parity = _differences(network, open_program(written), signature, samples)
+        for part in _parts(written):
+            part.replace(path.with_suffix(part.suffix))
+    finally:
+        for part in (*_parts(written), whole, small):
+            part.unlink(missing_ok=True)
+    return parity
+
+
+def _products_of_activations(path: Path) -> list[str]:
+    """Names of the matrix products in which no factor is a weight."""
+    import onnx
+
+    graph = onnx.load(path).graph
+    weights = {tensor.name for tensor in graph.initializer}
+    # A weight that is turned before the product is one as well.
+    for node in graph.node:
+        if node.op_type in ("Transpose", "Reshape", "Cast", "Identity") and node.input[0] in weights:
+            weights.update(node.output)
+    return [node.name for node in graph.node if node.op_type == "MatMul" and not weights.intersection(node.input)]
+
+
 @torch.inference_mode()
 def measure_parity(network: nn.Module, program: Program, signature: Signature, seed: int = 0) -> Parity:
     """Compare a program with the network it was written from; batched inputs with another batch size as well."""
-    absolute = dict.fromkeys(signature.outputs, 0.0)
-    scale = dict.fromkeys(signature.outputs, 0.0)
     generator = torch.Generator().manual_seed(seed)
-    for repeats in (1, 3) if signature.batched else (1,):
-        inputs = {
+    samples = [
+        {
             name: _like(example, repeats if name in signature.batched else 1, generator)
             for name, example in signature.inputs.items()
         }
+        for repeats in ((1, 3) if signature.batched else (1,))
+    ]
+    return _differences(network, program, signature, samples)
+
+
+@torch.inference_mode()
+def _differences(
+    network: nn.Module, program: Program, signature: Signature, samples: Sequence[Mapping[str, Tensor]]
+) -> Parity:
+    absolute = dict.fromkeys(signature.outputs, 0.0)
+    scale = dict.fromkeys(signature.outputs, 0.0)
+    for inputs in samples:
         expected = _named(network(*inputs.values()), signature.outputs)
         found = program(**inputs)
         for name, value in expected.items():
@@ -218,17 +308,22 @@ def _write_onnx(network: nn.Module, signature: Signature, path: Path) -> None:
 
 
 def _write_openvino(network: nn.Module, signature: Signature, path: Path) -> None:
+    onnx = path.with_suffix(".onnx")
+    try:
+        _write_onnx(network, signature, onnx)
+        _convert_to_openvino(onnx, path, type(network).__name__)
+    finally:
+        onnx.unlink(missing_ok=True)
+
+
+def _convert_to_openvino(onnx: Path, path: Path, name: str) -> None:
     import openvino
 
-    onnx = path.with_suffix(".onnx")
-    _write_onnx(network, signature, onnx)
     try:
         with _quiet():
             openvino.save_model(openvino.convert_model(onnx), path, compress_to_fp16=False)
     except RuntimeError as error:
-        raise ExportError(f"{type(network).__name__} cannot be written for OpenVINO: {_first_line(error)}") from error
-    finally:
-        onnx.unlink(missing_ok=True)
+        raise ExportError(f"{name} cannot be written for OpenVINO: {_first_line(error)}") from error
 
 
 def _first_line(error: BaseException) -> str:

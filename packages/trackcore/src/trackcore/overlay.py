@@ -61,7 +61,7 @@ def draw_boxes(
         image: RGB uint8 ``(H, W, 3)``.
         boxes: N boxes as in :func:`draw_box`.
         colors: RGB, used in turn.
-        labels: N texts, or None.
+        labels: N texts, or None; an empty text draws nothing.
         thickness: as in :func:`draw_box`.
 
     Raises:
@@ -77,7 +77,7 @@ def draw_boxes(
         if corner is not None:
             cv2.rectangle(drawn, corner[:2], corner[2:], colors[index % len(colors)], width)
     for index, (corner, label) in enumerate(zip(corners, labels or (), strict=False)):
-        if corner is not None:
+        if corner is not None and label:
             _draw_label(drawn, label, corner, colors[index % len(colors)], scale, width)
     return drawn
 

@@ -8,7 +8,7 @@ Nothing here imports torch, so that listing trackers stays cheap.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol, runtime_checkable
@@ -26,12 +26,14 @@ class Prediction:
         box: ``(4,)`` float64, x, y, w, h in pixels of the frame.
         score: the tracker's confidence in [0, 1], or None when it has none.
         mask: ``(H, W)`` bool, the target's pixels, or None.
+        lost: whether the tracker takes the target for lost, or None when it does not judge.
         extras: anything else a tracker wants to show (score maps, kept tokens), by name.
     """
 
     box: np.ndarray
     score: float | None = None
     mask: np.ndarray | None = None
+    lost: bool | None = None
     extras: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -44,6 +46,17 @@ class Tracker(Protocol):
 
     def update(self, frame: np.ndarray) -> Prediction:
         """Locate the target in the next frame."""
+
+
+@runtime_checkable
+class MultiTracker(Protocol):
+    """A tracker of several targets at once; predictions come in the order of the boxes."""
+
+    def init(self, frame: np.ndarray, boxes: Sequence[np.ndarray]) -> None:
+        """Start on ``frame`` with a target at each box; forgets any earlier ones."""
+
+    def update(self, frame: np.ndarray) -> list[Prediction]:
+        """Locate the targets in the next frame."""
 
 
 class UnknownTrackerError(ValueError):

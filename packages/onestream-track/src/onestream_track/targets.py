@@ -1,0 +1,183 @@
+"""Targets of a one-stream tracker: what is remembered of each, and how all are located in one forward pass.
+
+The steps are those of the published tracker: crop around the last box, weigh the score map by a Hann window, decode the
+box at the peak, map it into the frame, clip it with a margin of 10 pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from onestream_track.config import ModelConfig, Policy
+from onestream_track.elimination import box_mask
+from onestream_track.heads import decode, find_peak
+from onestream_track.network import Output
+from trackcore.boxes import clip_to_frame
+from trackcore.crops import Crop, box_from_crop, box_in_crop, crop
+from trackcore.tracker import Prediction, check_box, check_correction, check_frame
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+CLIP_MARGIN = 10.0
+
+
+def hann_window(cells: int) -> Tensor:
+    """``(cells, cells)`` float32 Hann window over the inner points of ``cells + 2``, so no cell gets weight 0."""
+    line = 0.5 * (1 - torch.cos(2 * torch.pi / (cells + 1) * torch.arange(1, cells + 1).float()))
+    return line[:, None] * line[None, :]
+
+
+def normalise(image: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
+    """``(S, S, 3)`` uint8 RGB to ``(1, 3, S, S)`` float32, ImageNet mean and standard deviation."""
+    pixels = torch.from_numpy(image).to(device).permute(2, 0, 1).float().div_(255.0)
+    mean = torch.tensor(MEAN, device=device)[:, None, None]
+    std = torch.tensor(STD, device=device)[:, None, None]
+    return pixels.sub_(mean).div_(std)[None]
+
+
+@dataclass
+class Target:
+    """What is remembered of a target between frames.
+
+    Attributes:
+        box: x, y, w, h in pixels, around which the next search window lies.
+        template: ``(1, 3, S, S)`` normalised crop that the network is given.
+        voters: ``(1, Lz)`` which template tokens vote in the elimination, where that depends on the box.
+        first: the template of the first frame.
+        place: the last box whose score was no reason for doubt.
+        doubts: frames in a row with a low score.
+        reach: side of the search window relative to the usual one.
+        lost: whether the target is taken for lost.
+        age: frames since the template was last updated.
+    """
+
+    box: np.ndarray
+    template: Tensor
+    voters: Tensor | None
+    first: Tensor
+    place: np.ndarray
+    doubts: int = 0
+    reach: float = 1.0
+    lost: bool = False
+    age: int = 0
+
+    def correct(self, box: np.ndarray) -> None:
+        """Go on from another box, in which the target is for sure. Raises ValueError: it is none."""
+        self.box = self.place = check_correction(box)
+        self.doubts, self.reach, self.lost = 0, 1.0, False
+
+
+class Locator:
+    """Finds targets in frames.
+
+    Args:
+        network: anything called as ``network(template, search, template_mask=...)`` that returns an
+            :class:`onestream_track.network.Output`; it should be in eval mode and on ``device``.
+        config: sizes of the crops and of the search grid.
+        policy: what follows from scores.
+        device: where the network lives.
+        diagnostics: put the search crop, score map, response and eliminated tokens into ``Prediction.extras``.
+    """
+
+    def __init__(
+        self,
+        network: Callable[..., Output],
+        config: ModelConfig,
+        policy: Policy,
+        device: torch.device,
+        diagnostics: bool = False,
+    ):
+        self.network, self.config, self.policy = network, config, policy
+        self.device, self.diagnostics = device, diagnostics
+        self._window = hann_window(config.search_grid).to(device)
+
+    def start(self, frame: np.ndarray, box: np.ndarray) -> Target:
+        """A target at ``box`` (x, y, w, h in pixels) of an RGB uint8 frame. Raises ValueError: one cannot be used."""
+        box = check_box(box, check_frame(frame).shape[:2])
+        cut = self._cut_template(frame, box)
+        template = normalise(cut.image, self.device)
+        return Target(box, template, self._voters(box, cut), template, box)
+
+    def _cut_template(self, frame: np.ndarray, box: np.ndarray) -> Crop:
+        return crop(frame, box, self.config.template_factor, self.config.template_size)
+
+    def _voters(self, box: np.ndarray, template: Crop) -> Tensor | None:
+        if not self.config.elimination.layers or self.config.elimination.template_range != "GT_BOX":
+            return None
+        inside = box_in_crop(box, box, template.scale, self.config.template_size)
+        boxes = torch.from_numpy(inside).float()[None]
+        return box_mask(boxes, self.config.template_size, self.config.stride).to(self.device)
+
+    @torch.inference_mode()
+    def locate(self, frame: np.ndarray, targets: Sequence[Target]) -> list[Prediction]:
+        """Find all targets in the next frame, in one forward pass, and remember where they are.
+
+        Raises:
+            ValueError: the frame is no RGB uint8 image.
+            RuntimeError: the network's output is NaN or infinite.
+        """
+        height, width = check_frame(frame).shape[:2]
+        if not targets:
+            return []
+        size = self.config.search_size
+        cuts = [crop(frame, target.box, target.reach * self.config.search_factor, size) for target in targets]
+        search = _stack([normalise(cut.image, self.device) for cut in cuts])
+        voters = None if targets[0].voters is None else _stack([target.voters for target in targets])
+        output = self.network(_stack([target.template for target in targets]), search, template_mask=voters)
+        maps = output.maps
+        peak = find_peak(self._window * maps.score)
+        # One transfer from the device instead of one for each number.
+        scores = maps.score.flatten(1).gather(1, peak.index[:, None])
+        found = torch.cat([decode(maps, peak.index), peak.score[:, None], scores], dim=1).double().cpu().numpy()
+        if not np.isfinite(found).all():
+            raise RuntimeError(
+                f"the network's output is not finite (boxes and scores {found.tolist()}): the weights are damaged, "
+                "or the precision is too low for them; try fp32"
+            )
+        predictions = []
+        for number, (target, cut, row) in enumerate(zip(targets, cuts, found, strict=True)):
+            box = clip_to_frame(box_from_crop(row[:4], target.box, cut.scale, size), height, width, CLIP_MARGIN)
+            score, extras = float(row[5]), {"response": float(row[4])}
+            if self.diagnostics:
+                extras |= self._shown(output, cut, int(peak.index[number]), number)
+            self._remember(target, frame, box, score)
+            predictions.append(Prediction(box=box.copy(), score=score, lost=target.lost, extras=extras))
+        return predictions
+
+    def _shown(self, output: Output, cut: Crop, peak: int, number: int) -> dict[str, Any]:
+        return {
+            "peak": peak,
+            "search": cut,
+            "score_map": output.maps.score[number, 0].float().cpu().numpy(),
+            "removed": tuple(stage[number].cpu().numpy() for stage in output.features.removed),
+        }
+
+    def _remember(self, target: Target, frame: np.ndarray, box: np.ndarray, score: float) -> None:
+        policy = self.policy
+        target.doubts = target.doubts + 1 if score < policy.lost_below else 0
+        if target.lost:
+            target.lost = score < policy.found_above
+        else:
+            target.lost = target.doubts >= policy.patience
+        if target.lost and policy.grow > 1:
+            target.box = target.place
+            target.reach = min(target.reach * policy.grow, policy.grow_to)
+            return
+        target.box, target.reach = box, 1.0
+        if not target.doubts:
+            target.place = box
+        target.age += 1
+        if policy.template_rate and target.age >= policy.template_every and score >= policy.template_above:
+            newest = normalise(self._cut_template(frame, box).image, self.device)
+            target.template, target.age = torch.lerp(target.first, newest, policy.template_rate), 0
+
+
+def _stack(tensors: Sequence[Tensor]) -> Tensor:
+    """Batches of one as one batch."""
+    return tensors[0] if len(tensors) == 1 else torch.cat(list(tensors))
