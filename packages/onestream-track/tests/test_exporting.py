@@ -16,7 +16,7 @@ from onestream_track.exporting import export_network, open_exported
 from onestream_track.loading import create, create_multi, load_network
 from onestream_track.network import build
 from onestream_track.recipes import get_recipe
-from trackcore.checkpoints import file_hash, save
+from trackcore.checkpoints import file_hash, save_weights
 from trackcore.export import ExportError
 from trackcore.recipes import to_yaml
 from trackdata.datasets import open_dataset
@@ -45,7 +45,7 @@ def sequence(video):
 def weights(tmp_path_factory):
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "weights.safetensors"
-    save(path, build(DEBUG).state_dict(), card={"model": to_yaml(DEBUG)})
+    save_weights(path, build(DEBUG).state_dict(), {"model": to_yaml(DEBUG)})
     return path
 
 
@@ -98,16 +98,14 @@ def test_eight_bits(weights, exported, sequence, backend):
     assert found[0] != found[1]
 
 
-def test_the_box_may_decide_who_votes(tmp_path, sequence):
+def test_the_box_may_decide_who_votes(tmp_path, video, sequence):
     config = replace(DEBUG, elimination=EliminationConfig((0,), (0.7,), template_range="GT_BOX"))
     network = build(config).eval()
-    export_network(network, tmp_path, ["onnx"], calibration=collect_inputs(network, *_first(sequence)))
+    samples = collect_inputs(network, next((video / "val").glob("GOT*")), sequence.boxes[0], count=3)
+    assert 3 <= len(samples) < 6
+    export_network(network, tmp_path, ["onnx"], calibration=samples)
     other = create(tmp_path, backend="onnx")
     assert follow(other, sequence)[0].shape == (11, 4)
-
-
-def _first(sequence):
-    return sequence.frames.paths[0].parent, sequence.boxes[0]
 
 
 def test_compiled(weights, sequence):

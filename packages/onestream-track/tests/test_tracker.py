@@ -267,7 +267,7 @@ def test_targets_come_and_go(tracker):
 
 
 class Scripted:
-    """A network that says what score the target has, just off the middle of the search window, and what it was given."""
+    """A network that says what score the target has, just off the middle of the window, and what it was given."""
 
     def __init__(self, *scores):
         self.scores, self.given = list(scores), []

@@ -43,6 +43,9 @@ class ModelConfig:
     """Sizes of the network and of the crops it sees.
 
     Attributes:
+        backbone: name of one of timm's ViTs, such as ``vit_base_patch14_dinov2.lvd142m``, in place of the published
+            one; width, depth, heads, stride and position_grid then follow from it, and the sides of the crops are
+            rounded to whole patches (see :mod:`onestream_track.backbones`).
         width, depth, heads, mlp_ratio: of the ViT; the defaults are ViT-B.
         stride: side of a patch in pixels. 16 x 16 pre-trained kernels are resized when it differs.
         stem: how pixels become tokens: ``linear`` (one convolution, as published) or ``convolutional`` (a stack of
@@ -62,6 +65,7 @@ class ModelConfig:
         position_grid: side of the pre-training position table the two tables are resampled from.
     """
 
+    backbone: str | None = None
     width: int = 768
     depth: int = 12
     heads: int = 12
@@ -82,6 +86,11 @@ class ModelConfig:
     position_grid: int = 14
 
     def __post_init__(self) -> None:
+        if self.backbone is None:  # else it decides first, see onestream_track.backbones.resolve
+            self.check()
+
+    def check(self) -> None:
+        """Raises ValueError: the sizes do not go together."""
         for name in ("template_size", "search_size"):
             if getattr(self, name) % self.stride:
                 raise ValueError(f"{name} {getattr(self, name)} is not a multiple of the stride {self.stride}")

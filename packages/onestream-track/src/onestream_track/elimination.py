@@ -101,9 +101,11 @@ def rank(rows: Tensor, mask: Tensor | None = None) -> Tensor:
     if mask is None:
         score = rows.mean(dim=2).mean(dim=1)
     else:
-        weight = torch.where(mask.any(1, keepdim=True), mask, torch.ones_like(mask)).to(rows.dtype)
+        weight = (mask | ~mask.any(1, keepdim=True)).to(rows.dtype)
         weight = weight / weight.sum(1, keepdim=True)
         score = torch.einsum("bhrn,br->bhn", rows, weight).mean(dim=1)
+    if torch.compiler.is_exporting():  # ONNX has no stable sort, but its TopK keeps the order of ties
+        return score.topk(score.shape[1], dim=1).indices
     return score.argsort(dim=1, descending=True, stable=True)
 
 

@@ -55,6 +55,8 @@ class Output:
 class Backbone(nn.Module):
     """ViT over the concatenated tokens of template and search region."""
 
+    prefix = 0  # tokens before those of the template that belong to no place
+
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
@@ -113,8 +115,9 @@ class Backbone(nn.Module):
     def rebuild_position_tables(self) -> None:
         """Resample ``pos_embed`` to the template and to the search grid (after loading pre-training weights)."""
         grid = (self.config.position_grid,) * 2
+        places = self.pos_embed[:, -(grid[0] * grid[1]) :]  # what comes before belongs to the class token and its like
         for table, side in self._position_tables():
-            table.copy_(resample_grid(self.pos_embed[:, 1:], grid, (side, side)))
+            table.copy_(resample_grid(places, grid, (side, side)))
 
     def embed(self, template: Tensor, search: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens ``(B, Lz, C)`` and ``(B, Lx, C)`` of normalised crops, positions added."""
@@ -160,7 +163,7 @@ class Backbone(nn.Module):
         attention = None
         for number, block in enumerate(self.blocks):
             if return_attention and number == len(self.blocks) - 1:
-                queries, keys, _ = block.attn.heads_of(block.norm1(tokens))
+                queries, keys, _ = self._heads(block, tokens)
                 attention = attention_rows(queries, keys)
             count = indices.shape[1]
             keep = count
@@ -172,7 +175,7 @@ class Backbone(nn.Module):
             tokens, order = self._attend_and_rank(block, tokens, count, template_mask)
             tokens, indices, dropped = eliminate(tokens, indices, order, keep)
             removed.append(dropped)
-            tokens = block.transform(tokens)
+            tokens = self._transform(block, tokens)
         tokens = self._template_first(self.norm(tokens))
         if not removed:
             return Features(tokens, kept=indices if ratios else None, attention=attention)
@@ -184,17 +187,31 @@ class Backbone(nn.Module):
         self, block: Block, tokens: Tensor, count: int, template_mask: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """Attention half of a block, and the ranking of its ``count`` search tokens by the voting template tokens."""
-        queries, keys, values = block.attn.heads_of(block.norm1(tokens))
-        attended = block.attn.merge(F.scaled_dot_product_attention(queries, keys, values))
+        queries, keys, values = self._heads(block, tokens)
+        attended = self._merge(block, F.scaled_dot_product_attention(queries, keys, values))
         template = tokens.shape[1] - count
         if template_mask is not None:
-            voters = queries[:, :, :template]
+            voters = queries[:, :, self.prefix : template]
         elif self.voters.numel():
             voters = queries[:, :, self.voters]
         else:
             raise ValueError("elimination with template range GT_BOX needs template_mask (elimination.box_mask)")
         rows = attention_rows(voters, keys)[..., template:]
-        return tokens + block.drop_path(attended), rank(rows, template_mask)
+        return tokens + attended, rank(rows, template_mask)
+
+    # What is asked of a block whose halves are not computed at once.
+
+    def _heads(self, block: nn.Module, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, each ``(B, heads, N, d)``."""
+        return block.attn.heads_of(block.norm1(tokens))
+
+    def _merge(self, block: nn.Module, values: Tensor) -> Tensor:
+        """What attended values ``(B, heads, N, d)`` add to the tokens."""
+        return block.drop_path(block.attn.merge(values))
+
+    def _transform(self, block: nn.Module, tokens: Tensor) -> Tensor:
+        """The second half of the block."""
+        return block.transform(tokens)
 
 
 def _partition(template: Tensor, side: int) -> Tensor:
@@ -212,13 +229,22 @@ class OneStreamNetwork(nn.Module):
     """Backbone and head.
 
     Args:
-        config: sizes; see :class:`onestream_track.config.ModelConfig`.
+        config: sizes; see :class:`onestream_track.config.ModelConfig`. The attribute ``config`` is the resolved one.
+
+    Raises:
+        ValueError: the named backbone cannot be one, see :func:`onestream_track.backbones.resolve`.
     """
 
     def __init__(self, config: ModelConfig):
         super().__init__()
+        if config.backbone is not None:
+            from onestream_track.backbones import TimmBackbone, resolve  # which builds on this module
+
+            config = resolve(config)
+            self.backbone: Backbone = TimmBackbone(config)
+        else:
+            self.backbone = Backbone(config)
         self.config = config
-        self.backbone = Backbone(config)
         self.box_head = CenterHead(config.width, config.head_channels)
         if config.start == "scratch":
             self.backbone.start_from_scratch()

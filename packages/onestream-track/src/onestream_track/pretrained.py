@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from onestream_track.backbones import TimmBackbone, load_vit
 from onestream_track.network import OneStreamNetwork
 from trackcore import checkpoints
 from trackcore.positions import resize_patch_kernel
@@ -74,10 +75,18 @@ def _describe(checkpoint: checkpoints.Checkpoint, network: OneStreamNetwork) -> 
 
 
 def load_start_weights(network: OneStreamNetwork, path: str | Path) -> checkpoints.LoadReport:
-    """Start training from a file: a tracker (recognised by its ``box_head``) or a pre-trained encoder."""
+    """Start training from a file: a tracker (recognised by its ``box_head``) or a pre-trained encoder.
+
+    For a backbone of timm's, ``timm`` downloads the weights of its name; see
+    :func:`onestream_track.backbones.load_vit`.
+    """
+    if isinstance(network.backbone, TimmBackbone) and str(path) == "timm":
+        return load_vit(network.backbone, "timm")
     checkpoint = checkpoints.load(path)
     if any(name.startswith("box_head.") for name in checkpoint.state):
         load_tracker(network, checkpoint)
         return checkpoints.LoadReport((), (), ())
+    if isinstance(network.backbone, TimmBackbone):
+        return load_vit(network.backbone, path)
     with torch.no_grad():
         return load_pretraining(network, checkpoint.state)

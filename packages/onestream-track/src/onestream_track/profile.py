@@ -12,11 +12,12 @@ from itertools import pairwise
 import numpy as np
 import torch
 
+from onestream_track.backbones import resolve
 from onestream_track.config import ModelConfig
 from onestream_track.elimination import token_counts
 from onestream_track.network import build
 from onestream_track.tracker import MultiTargetTracker
-from trackcore.profile import count_parameters, median_seconds
+from trackcore.profile import count_macs, count_parameters, median_seconds
 from trackcore.stems import stem_macs
 
 
@@ -47,6 +48,9 @@ class Macs:
 
 def macs(config: ModelConfig) -> Macs:
     """Multiply-adds at inference."""
+    config = resolve(config)
+    if config.backbone is not None:
+        return _counted(config)
     width, template, search = config.width, config.template_grid**2, config.search_grid**2
     hidden = int(width * config.mlp_ratio)
     left = dict(zip(config.elimination.layers, token_counts(search, config.elimination.keep), strict=True))
@@ -59,6 +63,21 @@ def macs(config: ModelConfig) -> Macs:
         linear += 4 * width * width * before + 2 * width * hidden * (template + search)
         products += 2 * before * before * width
     return Macs(linear, _head(config), products)
+
+
+def _counted(config: ModelConfig) -> Macs:
+    """By running the network without computing: ViTs differ in what they have beside the four matrix products."""
+    with torch.device("meta"):
+        network = build(config).eval()
+        crops = (torch.zeros(1, 3, side, side) for side in (config.template_size, config.search_size))
+        total = count_macs(lambda: network.maps(*crops))
+    search, left = config.search_grid**2, token_counts(config.search_grid**2, config.elimination.keep)
+    after = dict(zip(config.elimination.layers, left, strict=True))
+    products = 0
+    for number in range(config.depth):
+        products += 2 * (network.backbone.prefix + config.template_grid**2 + search) ** 2 * config.width
+        search = after.get(number, search)
+    return Macs(total - products - _head(config), _head(config), products)
 
 
 def _head(config: ModelConfig) -> int:

@@ -6,6 +6,7 @@ Needs ``pip install onestream-track[train]``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
+from onestream_track.backbones import resolve
 from onestream_track.config import DataConfig, ModelConfig, Recipe, Source
 from onestream_track.elimination import box_mask, keep_rate
 from onestream_track.losses import losses
@@ -145,7 +147,8 @@ def train(
         root: folder below which the recipe's datasets lie.
         output: run folder; gets the resolved recipe as ``recipe.yaml``, checkpoints, logs and the weights.
         name: what the recipe is called, for the model card.
-        start_weights: MAE or DropMAE encoder, or a tracker, to start from; fresh weights when None.
+        start_weights: MAE or DropMAE encoder, or a tracker, to start from; fresh weights when None. With a backbone of
+            timm's: its weights, or ``timm`` to download them.
         resume: False refuses to continue an earlier run.
         stop_after: stop and save after this many steps of this call.
 
@@ -153,8 +156,10 @@ def train(
         UnknownDatasetError, AnnotationError: the data is not there.
         CheckpointError: the start weights cannot be used, or ``output`` holds the training of another network.
         ResumeError: ``output`` holds a training that this one does not continue.
+        ValueError: the named backbone cannot be one.
     """
     root, output = Path(root), Path(output)
+    recipe = replace(recipe, model=resolve(recipe.model))
     torch.manual_seed(recipe.loop.seed)  # fresh weights are part of what the seed decides
     task = OneStreamTask(
         recipe,

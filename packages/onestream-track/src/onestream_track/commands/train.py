@@ -25,7 +25,7 @@ class Train:
     """run folder: recipe, checkpoints, logs, weights"""
     recipe: Annotated[Recipe, tyro.conf.arg(name="")]
     start_weights: Path | None = None
-    """MAE or DropMAE encoder, or a tracker, to start from"""
+    """MAE or DropMAE encoder, or a tracker, to start from; for a timm backbone its weights, or `timm` to fetch them"""
     config: Path | None = None
     """recipe.yaml of an earlier run to take instead of the recipe; flags still change it"""
     resume: bool = True
