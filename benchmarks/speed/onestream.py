@@ -8,7 +8,9 @@ which changes no time.
 
 from __future__ import annotations
 
+import resource
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +83,26 @@ def updates(ways: dict[str, tuple[MultiTargetTracker, str]], targets: int) -> di
     return functions
 
 
+def memory_growth(frames: int) -> tuple[float, float]:
+    """Seconds a frame, and bytes by which the largest memory of the process grew a frame, over a long video of a small
+    network; the picture moves on and on."""
+    from onestream_track.loading import create
+
+    tracker = create(recipe="debug", device="cpu", policy={"grow": 1.1, "template_rate": 0.2, "template_above": 0.0})
+    picture = np.random.default_rng(0).integers(0, 256, (120, 160, 3)).astype(np.uint8)
+    tracker.init(picture, np.array([60.0, 40.0, 30.0, 30.0]))
+
+    def play(count: int) -> None:
+        for number in range(count):
+            tracker.update(np.roll(picture, number, axis=1))
+
+    play(max(10, frames // 10))
+    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    play(frames)
+    seconds = (time.perf_counter() - began) / frames
+    return seconds, 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / frames
+
+
 @dataclass(frozen=True)
 class Options:
     """Time a tracked frame."""
@@ -93,6 +115,8 @@ class Options:
     """timed updates; the median counts"""
     compiled: bool = True
     """include torch.compile, which needs a C++ compiler"""
+    video: int = 100_000
+    """frames over which memory is watched, with a small network; 0 leaves it out"""
     label: str | None = None
     """name of the result files; the processor's name when left out"""
     output: Path | None = None
@@ -123,6 +147,10 @@ def main(options: Options) -> None:
                             note=f"{seconds['eager'] / median:.2f} x eager",
                         )
                     )
+    if options.video:
+        seconds, grown = memory_growth(options.video)
+        note = f"memory grew by {grown:.2f} bytes a frame"
+        figures.append(Figure(f"debug, {options.video} frames in a row", seconds, note=note))
     report("onestream", machine, figures, options.label, options.output)
 
 
