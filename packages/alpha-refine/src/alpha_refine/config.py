@@ -30,6 +30,9 @@ class ModelConfig:
             channel attention before the 1x1 convolutions; ``prroi*``: the template is pooled from its box, nothing,
             convolutions or a non-local block at the end; ``single_channel`` and ``depthwise``: the pooled template is
             one filter, or one for each channel.
+        similarity: what pixel-wise correlation multiplies. ``product``: features as they are (published); ``cosine``:
+            after their mean over the search crop is taken off and their length made 1, which tells positions apart from
+            the first step on, while features without pre-training all point the same way.
         neck_channels: channels of the compared map, which the heads read.
         box_head: ``corners`` (released): two heat maps on the grid; ``fine_corners``: upsampled to the crop;
             ``shared_corners``: with a common trunk; ``extremes``: four heat maps with offsets; ``anchor_free``: the box
@@ -48,6 +51,7 @@ class ModelConfig:
     size: int = 256
     factor: float = 2.0
     neck: Neck = "pixelwise"
+    similarity: Literal["product", "cosine"] = "product"
     neck_channels: int = 64
     box_head: BoxHead = "corners"
     head_channels: int = 256
@@ -70,6 +74,8 @@ class ModelConfig:
                 f"adjusted has a multiple of 16 for the stem and for each stage before stage {self.stage}, "
                 f"got {self.adjusted}"
             )
+        if self.similarity != "product" and self.neck not in ("pixelwise", "attention_first"):
+            raise ValueError(f"similarity {self.similarity!r} goes with the pixelwise necks, not with {self.neck!r}")
         if self.box_head == "none" and self.mask_head == "none":
             raise ValueError("a refiner needs a box head or a mask head")
 

@@ -35,6 +35,12 @@ def pixelwise_correlation(kernel: Tensor, features: Tensor) -> Tensor:
     return product.unflatten(2, features.shape[2:])
 
 
+def cosine_correlation(kernel: Tensor, features: Tensor) -> Tensor:
+    """:func:`pixelwise_correlation` of features whose mean over the search crop is taken off and whose length is 1."""
+    mean = features.mean(dim=(2, 3), keepdim=True)
+    return pixelwise_correlation(F.normalize(kernel - mean, dim=1), F.normalize(features - mean, dim=1))
+
+
 def filter_correlation(kernel: Tensor, features: Tensor) -> Tensor:
     """The template as one filter: ``(B, C, k, k)`` and ``(B, C, H, W)`` to ``(B, 1, H - k + 1, W - k + 1)``."""
     return depthwise_correlation(kernel, features).sum(dim=1, keepdim=True)
@@ -67,11 +73,15 @@ class PixelwiseNeck(nn.Module):
         rows: first and one-past-last row, and column, of the template's map that the target fills.
         channels: of the result.
         attention_first: channel attention before the convolutions instead of after them.
+        cosine: see ``ModelConfig.similarity``.
     """
 
-    def __init__(self, rows: tuple[int, int], channels: int, *, attention_first: bool = False):
+    def __init__(
+        self, rows: tuple[int, int], channels: int, *, attention_first: bool = False, cosine: bool = False
+    ):
         super().__init__()
         self.rows, self.attention_first = rows, attention_first
+        self.correlate = cosine_correlation if cosine else pixelwise_correlation
         positions = (rows[1] - rows[0]) ** 2
         self.post_corr = _mixing(positions, channels)
         self.channel_attention = _channel_attention(positions if attention_first else channels)
@@ -83,7 +93,7 @@ class PixelwiseNeck(nn.Module):
 
     def forward(self, kernel: Tensor, features: Tensor) -> Tensor:
         """``(B, channels, H, W)``."""
-        correlation = pixelwise_correlation(kernel, features)
+        correlation = self.correlate(kernel, features)
         if self.attention_first:
             return self.post_corr(self.channel_attention(correlation))
         return self.channel_attention(self.post_corr(correlation))
@@ -176,7 +186,8 @@ def build_neck(config: ModelConfig) -> PixelwiseNeck | PooledNeck:
     """The neck a configuration asks for, with fresh weights."""
     if config.neck in ("pixelwise", "attention_first"):
         first = config.neck == "attention_first"
-        return PixelwiseNeck(config.template_rows, config.neck_channels, attention_first=first)
+        cosine = config.similarity == "cosine"
+        return PixelwiseNeck(config.template_rows, config.neck_channels, attention_first=first, cosine=cosine)
     correlation, ending = {
         "prroi": ("pixelwise", "none"),
         "prroi_convolutions": ("pixelwise", "convolutions"),

@@ -167,6 +167,7 @@ def small() -> Recipe:
             adjusted=(32, 64),
             border="exact",
             coordinates="exact",
+            similarity="cosine",
         ),
         data=DataConfig(train=GENERATED, validation=GENERATED_HELD_OUT),
         loss=LossConfig(mask_weight=100.0),  # squared pixels are fewer than in a crop of 256

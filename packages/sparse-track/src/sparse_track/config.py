@@ -8,16 +8,14 @@ from typing import Literal
 
 from trackcore.training.config import LoopConfig
 
-STRIDE = 16  # pixels per cell of the backbone's output
-
-
 @dataclass(frozen=True)
 class BackboneConfig:
     """Swin; the defaults are Swin-T.
 
     Attributes:
         width: channels of the first stage, doubled by each merging.
-        stem: how pixels become tokens of 4 x 4: ``linear`` (one convolution, as published) or ``convolutional``, which
+        patch: side of the first stage's tokens in pixels; 4 as published. Cells of the output are four times as wide.
+        stem: how pixels become these tokens: ``linear`` (one convolution, as published) or ``convolutional``, which
             learns faster from scratch, see :class:`trackcore.stems.ConvolutionalStem`.
         depths: blocks per stage, possibly none. Three stages are used. A fourth one is part of published checkpoints
             and never run: leave it out for networks that need not load them.
@@ -28,6 +26,7 @@ class BackboneConfig:
     """
 
     width: int = 96
+    patch: int = 4
     stem: Literal["linear", "convolutional"] = "linear"
     depths: tuple[int, ...] = (2, 2, 6, 2)
     heads: tuple[int, ...] = (3, 6, 12, 24)
@@ -41,6 +40,11 @@ class BackboneConfig:
         for number, heads in enumerate(self.heads):
             if (self.width << number) % heads:
                 raise ValueError(f"width {self.width << number} of stage {number} is not divisible by {heads} heads")
+
+    @property
+    def stride(self) -> int:
+        """Pixels per cell of the output."""
+        return 4 * self.patch
 
     @property
     def output_width(self) -> int:
@@ -111,20 +115,21 @@ class ModelConfig:
     head: HeadConfig = HeadConfig()
 
     def __post_init__(self) -> None:
-        if min(self.template_size, self.search_size) <= STRIDE:
+        stride = self.backbone.stride
+        if min(self.template_size, self.search_size) <= stride:
             raise ValueError(
-                f"crops must be larger than {STRIDE} pixels, got {self.template_size} and {self.search_size}"
+                f"crops must be larger than {stride} pixels, got {self.template_size} and {self.search_size}"
             )
 
     @property
     def template_cells(self) -> int:
         """Side of the template in tokens."""
-        return -(-self.template_size // STRIDE)
+        return -(-self.template_size // self.backbone.stride)
 
     @property
     def search_cells(self) -> int:
         """Side of the search region in tokens, and of the head's maps."""
-        return -(-self.search_size // STRIDE)
+        return -(-self.search_size // self.backbone.stride)
 
 
 @dataclass(frozen=True)

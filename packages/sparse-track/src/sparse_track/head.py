@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sparse_track.config import STRIDE, HeadConfig
+from sparse_track.config import HeadConfig
 
 
 class Predictions(NamedTuple):
@@ -30,9 +30,9 @@ class Predictions(NamedTuple):
     conv_boxes: Tensor
 
 
-def cell_centres(cells: int, size: int) -> Tensor:
+def cell_centres(cells: int, size: int, stride: int = 16) -> Tensor:
     """``(cells * cells, 2)`` float32 x, y of the cells' centres in pixels of a search crop of side ``size``."""
-    line = (size - 1 - (cells - 1) * STRIDE) // 2 + STRIDE * torch.arange(cells, dtype=torch.float32)
+    line = (size - 1 - (cells - 1) * stride) // 2 + stride * torch.arange(cells, dtype=torch.float32)
     return torch.stack([line.repeat(cells), line.repeat_interleave(cells)], dim=1)
 
 
@@ -93,15 +93,17 @@ class DoubleHead(nn.Module):
         cells: side of the feature map.
         size: side of the search crop in pixels.
         config: sizes.
+        stride: pixels per cell.
     """
 
-    def __init__(self, inputs: int, cells: int, size: int, config: HeadConfig):
+    def __init__(self, inputs: int, cells: int, size: int, config: HeadConfig, stride: int = 16):
         super().__init__()
+        self.stride = stride
         self.bi_fc = nn.Parameter(torch.tensor(0.0))
         self.si_fc = nn.Parameter(torch.tensor(1.0))
         self.bi_conv = nn.Parameter(torch.tensor(0.0))
         self.si_conv = nn.Parameter(torch.tensor(1.0))
-        self.register_buffer("fm_ctr", cell_centres(cells, size)[None])
+        self.register_buffer("fm_ctr", cell_centres(cells, size, stride)[None])
         width = config.width
         self.fc_branch = nn.Sequential(nn.Conv2d(inputs, width, 1), nn.ReLU(), nn.Conv2d(width, width, 1), nn.ReLU())
         self.fc_branch_cls = ConvNorm(width, 1)
@@ -126,7 +128,7 @@ class DoubleHead(nn.Module):
 
     def _boxes(self, distances: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
         """Boxes of ``(B, 4, s, s)`` left, top, right, bottom before the exponential."""
-        near, far = ((scale * distances.flatten(2).mT + bias).exp() * STRIDE).split(2, dim=2)
+        near, far = ((scale * distances.flatten(2).mT + bias).exp() * self.stride).split(2, dim=2)
         return torch.cat([self.fm_ctr - near, self.fm_ctr + far], dim=2)
 
     def forward(self, features: Tensor, *, fc_boxes: bool = True) -> Predictions:

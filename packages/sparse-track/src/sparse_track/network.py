@@ -60,7 +60,8 @@ class SparseNetwork(nn.Module):
         self.config = config
         self.basemodel = _Base(Swin(config.backbone))
         self.neck = Neck(config.neck, config.template_cells, config.search_cells)
-        self.head = DoubleHead(2 * config.neck.width, config.search_cells, config.search_size, config.head)
+        stride = config.backbone.stride
+        self.head = DoubleHead(2 * config.neck.width, config.search_cells, config.search_size, config.head, stride)
         self.feat_adjuster_z = Adjuster(config.backbone.output_width, config.neck.width)
         self.feat_adjuster_x = Adjuster(config.backbone.output_width, config.neck.width)
         if config.start == "scratch":

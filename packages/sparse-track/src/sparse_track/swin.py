@@ -22,11 +22,9 @@ from trackcore.vit import drop_path_rates
 class PatchEmbed(nn.Module):
     """Patches of 4 x 4 pixels; images are padded right and below with zeros to whole patches."""
 
-    patch = 4
-
-    def __init__(self, width: int, stem: str = "linear"):
+    def __init__(self, width: int, stem: str = "linear", patch: int = 4):
         super().__init__()
-        patch = self.patch
+        self.patch = patch
         linear = stem == "linear"
         self.projection = nn.Conv2d(3, width, patch, stride=patch) if linear else ConvolutionalStem(patch, width)
         self.norm = nn.LayerNorm(width)
@@ -207,7 +205,7 @@ class Swin(nn.Module):
         super().__init__()
         depths = config.depths
         rates = drop_path_rates(config.drop_path, sum(depths))
-        self.patch_embed = PatchEmbed(config.width, config.stem)
+        self.patch_embed = PatchEmbed(config.width, config.stem, config.patch)
         self.stages = nn.ModuleList(
             Stage(
                 config.width << number,
