@@ -87,11 +87,11 @@ def tiny() -> Recipe:
     """A small tracker that learns from scratch on generated video in minutes on two CPU cores."""
     return Recipe(
         model=ModelConfig(
-            template_size=95,
-            search_size=191,
+            template_size=63,
+            search_size=95,
             start="scratch",
             backbone=BackboneConfig(
-                width=16, stem="convolutional", depths=(0, 1, 2), heads=(1, 1, 2), mlp_ratio=2.0, drop_path=0.0
+                width=16, patch=2, stem="convolutional", depths=(0, 1, 2), heads=(1, 1, 2), mlp_ratio=2.0, drop_path=0.0
             ),
             neck=NeckConfig(width=64, heads=2, hidden=128, encoder_layers=1, decoder_layers=2, top_k=16, dropout=0.0),
             head=HeadConfig(width=64, inner=32, bottlenecks=1),
@@ -107,21 +107,20 @@ def tiny() -> Recipe:
         ),
         optimizer=OptimizerConfig(
             lr=2e-3,
-            reference_batch=16,
+            reference_batch=32,
             backbone_multiplier=1.0,
             decay="weights",
-            schedule=(Phase(1, 0.02, 1.0), Phase(10, 1.0, 0.0, "cosine")),
+            schedule=(Phase(1, 0.02, 1.0), Phase(5, 1.0, 0.0, "cosine")),
         ),
         loop=LoopConfig(
-            epochs=10,
-            samples_per_epoch=2048,
-            batch_size=16,
+            epochs=5,
+            samples_per_epoch=4096,
+            batch_size=32,
             validation_samples=256,
-            validate_every=5,
             clip_norm=1.0,
             log_every=64,
         ),
-        tracking=TrackingConfig(test_lr=0.6, window_influence=0.25, penalty_k=0.05),
+        tracking=TrackingConfig(test_lr=0.4, window_influence=0.2, penalty_k=0.05),
     )
 
 
@@ -135,7 +134,7 @@ def debug() -> Recipe:
             small.model,
             template_size=63,
             search_size=127,
-            backbone=replace(small.model.backbone, width=8),
+            backbone=replace(small.model.backbone, width=8, patch=4),
             neck=replace(small.model.neck, width=16, heads=2, hidden=32, decoder_layers=1),
             head=HeadConfig(width=16, inner=8, bottlenecks=1),
         ),
