@@ -196,6 +196,7 @@ def test_the_template_follows_the_factor(factor, rows):
         ({"adjusted": (64, 256)}, "adjusted"),
         ({"adjusted": (64, 256, 500)}, "multiple of 16"),
         ({"box_head": "none", "mask_head": "none"}, "a box head or a mask head"),
+        ({"neck": "prroi", "similarity": "cosine"}, "pixelwise necks"),
     ],
 )
 def test_wrong_configurations(change, says):

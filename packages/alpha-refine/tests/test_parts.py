@@ -9,7 +9,7 @@ from torch import nn
 from alpha_refine import necks
 from alpha_refine.heads import AnchorFreeHead, CornerHead, DeltaHead, ExtremeHead, SharedCornerHead, expected_place
 from alpha_refine.mask_heads import PlainMaskHead
-from alpha_refine.necks import NonLocalBlock, PixelwiseNeck, PooledNeck, pixelwise_correlation
+from alpha_refine.necks import NonLocalBlock, PixelwiseNeck, PooledNeck, cosine_correlation, pixelwise_correlation
 
 
 @pytest.fixture
@@ -40,6 +40,20 @@ def test_correlation_is_a_sum_over_channels():
     assert correlation.shape == (2, 9, 4, 6)
     expected = sum(kernel[1, c, 2, 0] * features[1, c, 3, 5] for c in range(5))
     torch.testing.assert_close(correlation[1, 6, 3, 5], expected)
+
+
+def test_cosines_tell_positions_apart_that_point_the_same_way():
+    features = 5 + torch.randn(1, 32, 6, 6).double()
+    kernel = features[:, :, 1:3, 2:4]
+    correlation = cosine_correlation(kernel, features)
+    assert correlation.abs().max() <= 1 + 1e-9
+    torch.testing.assert_close(correlation[0, 0, 1, 2].item(), 1.0)  # the position itself
+    best = correlation.flatten(2).argmax(2)[0]
+    assert best.tolist() == [6 + 2, 6 + 3, 12 + 2, 12 + 3]
+    others = correlation[0, 0].flatten().sort().values[:-1]
+    assert others.max() < 0.8
+    product = pixelwise_correlation(kernel, features)[0, 0].flatten()
+    assert product.min() > 0.8 * product.max()
 
 
 OTHER_NECKS = {

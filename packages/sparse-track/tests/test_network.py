@@ -247,6 +247,29 @@ def test_from_scratch():
     assert 25 < sides.median() < 45
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("stem", ["linear", "convolutional"])
+def test_patches_of_another_size(stem):
+    backbone = BackboneConfig(width=16, patch=2, stem=stem, depths=(0, 1, 1), heads=(1, 1, 2))
+    config = ModelConfig(
+        template_size=63,
+        search_size=95,
+        backbone=backbone,
+        neck=NeckConfig(width=32, heads=2, hidden=32, top_k=4),
+        head=HeadConfig(width=32, inner=16, bottlenecks=1),
+    )
+    assert (config.template_cells, config.search_cells) == (8, 12)
+    network = build(config).eval()
+    images = torch.randn(2, 3, 95, 95)
+    found = network(images[:, :, :63, :63], images)
+    assert found.conv_boxes.shape == (2, 144, 4)
+    centres = network.head.fm_ctr[0]
+    assert centres[1].tolist() == [centres[0, 0] + 8, centres[0, 1]]
+    torch.testing.assert_close(centres.mean(0), torch.full((2,), 47.0))
+    middle = (found.conv_boxes[..., :2] < centres) & (centres < found.conv_boxes[..., 2:])
+    assert middle.all()
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

@@ -76,9 +76,7 @@ class PixelwiseNeck(nn.Module):
         cosine: see ``ModelConfig.similarity``.
     """
 
-    def __init__(
-        self, rows: tuple[int, int], channels: int, *, attention_first: bool = False, cosine: bool = False
-    ):
+    def __init__(self, rows: tuple[int, int], channels: int, *, attention_first: bool = False, cosine: bool = False):
         super().__init__()
         self.rows, self.attention_first = rows, attention_first
         self.correlate = cosine_correlation if cosine else pixelwise_correlation

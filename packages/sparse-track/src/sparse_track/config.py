@@ -8,6 +8,7 @@ from typing import Literal
 
 from trackcore.training.config import LoopConfig
 
+
 @dataclass(frozen=True)
 class BackboneConfig:
     """Swin; the defaults are Swin-T.
