@@ -136,7 +136,7 @@ def frames(options: Options, folder: Path) -> list[Figure]:
 class Options:
     """Time SparseTT."""
 
-    recipes: tuple[str, ...] = ("sparsett_swin_train_got10k", "tiny")
+    recipes: tuple[str, ...] = ("sparsett_swin_train_got10k",)
     """networks"""
     counts: tuple[int, ...] = (32, 4, 128)
     """keys per query; the first one is also computed as it reads"""

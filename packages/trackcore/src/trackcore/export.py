@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -56,14 +57,16 @@ class Parity:
     Attributes:
         absolute: largest difference by output.
         scale: largest value of the network's own output, by output.
+        usual: difference that nine of ten values stay below, by output.
     """
 
     absolute: Mapping[str, float]
     scale: Mapping[str, float]
+    usual: Mapping[str, float]
 
     def __str__(self) -> str:
         return ", ".join(
-            f"{name} {difference:.2g} (values up to {self.scale[name]:.3g})"
+            f"{name} {difference:.2g} (values up to {self.scale[name]:.3g}, nine of ten below {self.usual[name]:.1g})"
             for name, difference in self.absolute.items()
         )
 
@@ -78,14 +81,23 @@ class Program(Protocol):
         """Outputs by name, on the CPU."""
 
 
-def write_program(network: nn.Module, signature: Signature, path: str | Path, *, tolerance: float = 1e-3) -> Parity:
+def write_program(
+    network: nn.Module,
+    signature: Signature,
+    path: str | Path,
+    *,
+    tolerance: float = 1e-3,
+    judge: Literal["largest", "usual"] = "largest",
+) -> Parity:
     """Write a network and compare what the file computes with what the network does.
 
     Args:
         network: on the CPU, in eval mode, in float32.
         signature: its inputs and outputs.
         path: ends in ``.onnx``, or ``.xml`` for OpenVINO, whose weights then lie beside it in ``.bin``.
-        tolerance: largest difference, relative to the largest value of an output, that is accepted.
+        tolerance: difference, relative to the largest value of an output, that is accepted.
+        judge: which difference that is. ``usual`` suits networks that choose tokens by rank: where rounding turns the
+            choice between two nearly equal ones, a few values differ more.
 
     Raises:
         ExportError: the network holds something the format cannot express, or the file computes something else. An
@@ -103,7 +115,8 @@ def write_program(network: nn.Module, signature: Signature, path: str | Path, *,
         else:
             _write_openvino(network, signature, written)
         parity = measure_parity(network, open_program(written), signature)
-        if not all(parity.absolute[name] <= tolerance * max(1.0, parity.scale[name]) for name in parity.absolute):
+        differences = parity.absolute if judge == "largest" else parity.usual
+        if not all(difference <= tolerance * max(1.0, parity.scale[name]) for name, difference in differences.items()):
             raise ExportError(f"{path.name} computes something else than the network: {parity}")
         for part in _parts(written):
             part.replace(path.with_suffix(part.suffix))
@@ -191,7 +204,6 @@ def _products_of_activations(path: Path) -> list[str]:
     return [node.name for node in graph.node if node.op_type == "MatMul" and not weights.intersection(node.input)]
 
 
-@torch.inference_mode()
 def measure_parity(network: nn.Module, program: Program, signature: Signature, seed: int = 0) -> Parity:
     """Compare a program with the network it was written from; batched inputs with another batch size as well."""
     generator = torch.Generator().manual_seed(seed)
@@ -209,16 +221,16 @@ def measure_parity(network: nn.Module, program: Program, signature: Signature, s
 def _differences(
     network: nn.Module, program: Program, signature: Signature, samples: Sequence[Mapping[str, Tensor]]
 ) -> Parity:
-    absolute = dict.fromkeys(signature.outputs, 0.0)
-    scale = dict.fromkeys(signature.outputs, 0.0)
+    absolute, scale, usual = (dict.fromkeys(signature.outputs, 0.0) for _ in range(3))
     for inputs in samples:
         expected = _named(network(*inputs.values()), signature.outputs)
         found = program(**inputs)
         for name, value in expected.items():
-            difference = (value - found[name]).abs().max().item()
-            absolute[name] = max(absolute[name], difference if np.isfinite(difference) else float("inf"))
+            difference = (value - found[name]).abs().nan_to_num(nan=math.inf)
+            absolute[name] = max(absolute[name], difference.max().item())
+            usual[name] = max(usual[name], float(np.quantile(difference.numpy(), 0.9)))
             scale[name] = max(scale[name], value.abs().max().item())
-    return Parity(absolute, scale)
+    return Parity(absolute, scale, usual)
 
 
 def open_program(
