@@ -11,11 +11,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from onestream_track.backbone import Features
 from onestream_track.config import EliminationConfig, ModelConfig, Policy
 from onestream_track.elimination import centre_rows
 from onestream_track.heads import Maps, decode, find_peak
 from onestream_track.loading import create
-from onestream_track.network import Features, Output, build
+from onestream_track.network import Output, build
 from onestream_track.pictures import elimination_picture
 from onestream_track.recipes import get_recipe
 from onestream_track.targets import hann_window, normalise

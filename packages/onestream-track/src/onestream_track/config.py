@@ -45,7 +45,7 @@ class ModelConfig:
     Attributes:
         backbone: name of one of timm's ViTs, such as ``vit_base_patch14_dinov2.lvd142m``, in place of the published
             one; width, depth, heads, stride and position_grid then follow from it, and the sides of the crops are
-            rounded to whole patches (see :mod:`onestream_track.backbones`).
+            rounded to whole patches (see :mod:`onestream_track.timm_backbone`).
         width, depth, heads, mlp_ratio: of the ViT; the defaults are ViT-B.
         stride: side of a patch in pixels. 16 x 16 pre-trained kernels are resized when it differs.
         stem: how pixels become tokens: ``linear`` (one convolution, as published) or ``convolutional`` (a stack of
@@ -86,7 +86,7 @@ class ModelConfig:
     position_grid: int = 14
 
     def __post_init__(self) -> None:
-        if self.backbone is None:  # else it decides first, see onestream_track.backbones.resolve
+        if self.backbone is None:  # else it decides first, see onestream_track.timm_backbone.resolve
             self.check()
 
     def check(self) -> None:

@@ -19,9 +19,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from onestream_track.backbone import Features
 from onestream_track.config import ModelConfig
 from onestream_track.heads import Maps, decode, find_peak
-from onestream_track.network import Features, OneStreamNetwork, Output
+from onestream_track.network import OneStreamNetwork, Output
 from trackcore.checkpoints import file_hash, write_atomic
 from trackcore.export import ExportError, Parity, Precision, Signature, open_program, quantise_program, write_program
 from trackcore.recipes import from_yaml, to_yaml

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from onestream_track.backbones import TimmBackbone, load_vit
 from onestream_track.network import OneStreamNetwork
+from onestream_track.timm_backbone import TimmBackbone, load_vit
 from trackcore import checkpoints
 from trackcore.positions import resize_patch_kernel
 
@@ -78,7 +78,7 @@ def load_start_weights(network: OneStreamNetwork, path: str | Path) -> checkpoin
     """Start training from a file: a tracker (recognised by its ``box_head``) or a pre-trained encoder.
 
     For a backbone of timm's, ``timm`` downloads the weights of its name; see
-    :func:`onestream_track.backbones.load_vit`.
+    :func:`onestream_track.timm_backbone.load_vit`.
     """
     if isinstance(network.backbone, TimmBackbone) and str(path) == "timm":
         return load_vit(network.backbone, "timm")

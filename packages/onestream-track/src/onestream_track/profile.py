@@ -12,10 +12,10 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from onestream_track.backbones import resolve
 from onestream_track.config import ModelConfig
 from onestream_track.elimination import token_counts
 from onestream_track.network import build
+from onestream_track.timm_backbone import resolve
 from onestream_track.tracker import MultiTargetTracker
 from trackcore.profile import count_macs, count_parameters, median_seconds
 from trackcore.stems import stem_macs

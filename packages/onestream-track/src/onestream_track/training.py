@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
-from onestream_track.backbones import resolve
 from onestream_track.config import DataConfig, ModelConfig, Recipe, Source
 from onestream_track.elimination import box_mask, keep_rate
 from onestream_track.losses import losses
 from onestream_track.network import build
 from onestream_track.pretrained import load_start_weights
+from onestream_track.timm_backbone import resolve
 from trackcore.checkpoints import CheckpointMismatchError
 from trackcore.recipes import to_yaml
 from trackcore.training import Counted, Progress, ResumeError, Summary, Trainer, schedules

@@ -11,13 +11,13 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from onestream_track.backbones import TimmBackbone, create_vit, load_vit, resolve
 from onestream_track.cli import main
 from onestream_track.config import EliminationConfig, ModelConfig
 from onestream_track.loading import create
 from onestream_track.network import build
 from onestream_track.pretrained import load_start_weights
 from onestream_track.profile import macs
+from onestream_track.timm_backbone import TimmBackbone, create_vit, load_vit, resolve
 from trackcore.checkpoints import CheckpointMismatchError
 from trackdata.synth import preset, write_got10k
 

@@ -16,8 +16,8 @@ from timm.layers import Attention
 from timm.models.vision_transformer import Block, VisionTransformer, checkpoint_filter_fn
 from torch import Tensor, nn
 
+from onestream_track.backbone import Backbone
 from onestream_track.config import ModelConfig
-from onestream_track.network import Backbone
 from trackcore import checkpoints
 
 
@@ -93,7 +93,7 @@ def resolve(config: ModelConfig) -> ModelConfig:
 
 
 class TimmBackbone(Backbone):
-    """A ViT of timm over the tokens of template and search region; see :class:`onestream_track.network.Backbone`.
+    """A ViT of timm over the tokens of template and search region; see :class:`onestream_track.backbone.Backbone`.
 
     Args:
         config: resolved.
