@@ -40,12 +40,12 @@ done
 case $profile in
     smoke)
         recipe=tiny refiner=small
-        train=240 validation=20 masked=60 unseen=20 frames=40 unseen_frames=60
-        epochs_dropmae=3 epochs_onestream=10 epochs_sparse=5 epochs_refiner=3 epochs_dropseg=5
+        train=240 validation=20 masked=60 unseen=20 unseen_masked=12 frames=40 unseen_frames=60
+        epochs_dropmae=2 epochs_onestream=10 epochs_sparse=5 epochs_refiner=3 epochs_dropseg=4
         ;;
     debug)
         recipe=debug refiner=debug
-        train=2 validation=1 masked=2 unseen=2 frames=20 unseen_frames=20
+        train=2 validation=1 masked=2 unseen=2 unseen_masked=2 frames=20 unseen_frames=20
         epochs_dropmae=2 epochs_onestream=2 epochs_sparse=2 epochs_refiner=2 epochs_dropseg=2
         ;;
     *) fail "unknown profile '$profile' (known: smoke, debug)" ;;
@@ -76,7 +76,7 @@ generate got10k video val "$validation" "$frames" 1
 generate got10k unseen val "$unseen" "$unseen_frames" 2
 generate davis2017 video/davis2017 train "$masked" "$frames" 3
 generate davis2017 video/davis2017 val "$validation" "$frames" 4
-generate davis2017 unseen/davis2017 val "$unseen" "$unseen_frames" 5
+generate davis2017 unseen/davis2017 val "$unseen_masked" "$unseen_frames" 5
 
 step "pre-training an encoder on pairs of frames: dropmae-pretrain"
 "$bin/dropmae-pretrain" train "$recipe" --root "$output/video" --output "$output/dropmae" --loop.epochs "$epochs_dropmae"

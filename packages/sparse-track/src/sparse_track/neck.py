@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from sparse_track.config import NeckConfig
 from trackcore.ops.topk_attention import topk_attention
-from trackcore.positions import SCRATCH_SCALE, sincos_2d
+from trackcore.positions import sincos_2d
 
 NORM_EPS = 1e-6
 
@@ -96,10 +96,10 @@ class PositionMap(nn.Module):
         nn.init.uniform_(self.col_embed.weight)
 
     @torch.no_grad()
-    def start_from_scratch(self) -> None:
+    def start_from_scratch(self, scale: float) -> None:
         """Sines and cosines, so small that they do not drown what tokens look like."""
         cells, half = self.row_embed.weight.shape
-        table = SCRATCH_SCALE * sincos_2d(2 * half, cells, cells).view(cells, cells, 2 * half)
+        table = scale * sincos_2d(2 * half, cells, cells).view(cells, cells, 2 * half)
         self.col_embed.weight.copy_(table[0, :, :half])
         self.row_embed.weight.copy_(table[:, 0, half:])
 

@@ -15,11 +15,13 @@ from sparse_track.config import ModelConfig
 from sparse_track.head import DoubleHead, Predictions
 from sparse_track.neck import Attention, KeysValues, Neck
 from sparse_track.swin import Swin, WindowAttention
+from trackcore.positions import SCRATCH_SCALE
 from trackcore.vit import init_mimetic, init_mimetic_weights
 
 Memory = tuple[KeysValues, ...]
 
 ADJUSTER_EPS = 1e-3  # published; all other batch norms have 1e-5
+TEMPLATE_POSITIONS = 0.5  # from scratch: scale of the table, seen by search tokens through what they match
 # From scratch. Batch norm gives the head's outputs unit variance, which a short training hardly changes: too little for
 # scores near 0 and 1, too much for the logarithm of a distance.
 SCORE_PRIOR, SCORE_GAIN, DISTANCE_GAIN = 0.05, 2.0, 0.5
@@ -74,9 +76,15 @@ class SparseNetwork(nn.Module):
             if isinstance(module, WindowAttention):
                 init_mimetic(module)
             elif isinstance(module, Attention):
+                # Queries and keys alone: behind the sum, layer norms hide what attended values of one's own kind take
+                # away, so values had better tell where in the template the match lies.
+                values, merging = module.in_proj_weight[-module.out_proj.in_features :].clone(), module.out_proj.weight
+                merging = merging.clone()
                 init_mimetic_weights(module.in_proj_weight, module.out_proj.weight, module.heads)
-        for part in (self.neck.encoder, self.neck.decoder):
-            part.spatial_position_encoding.start_from_scratch()
+                module.in_proj_weight[-len(values) :] = values
+                module.out_proj.weight.copy_(merging)
+        self.neck.encoder.spatial_position_encoding.start_from_scratch(TEMPLATE_POSITIONS)
+        self.neck.decoder.spatial_position_encoding.start_from_scratch(SCRATCH_SCALE)
         self.feat_adjuster_x.load_state_dict(self.feat_adjuster_z.state_dict())
         head = self.head
         for layer in (head.fc_branch_cls, head.conv_branch_cls):
