@@ -78,11 +78,7 @@ class SparseNetwork(nn.Module):
             elif isinstance(module, Attention):
                 # Queries and keys alone: behind the sum, layer norms hide what attended values of one's own kind take
                 # away, so values had better tell where in the template the match lies.
-                values, merging = module.in_proj_weight[-module.out_proj.in_features :].clone(), module.out_proj.weight
-                merging = merging.clone()
-                init_mimetic_weights(module.in_proj_weight, module.out_proj.weight, module.heads)
-                module.in_proj_weight[-len(values) :] = values
-                module.out_proj.weight.copy_(merging)
+                init_mimetic_weights(module.in_proj_weight, module.out_proj.weight, module.heads, values=False)
         self.neck.encoder.spatial_position_encoding.start_from_scratch(TEMPLATE_POSITIONS)
         self.neck.decoder.spatial_position_encoding.start_from_scratch(SCRATCH_SCALE)
         self.feat_adjuster_x.load_state_dict(self.feat_adjuster_z.state_dict())

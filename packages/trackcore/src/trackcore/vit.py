@@ -102,25 +102,29 @@ def init_mimetic(attention: Attention) -> None:
 
 
 @torch.no_grad()
-def init_mimetic_weights(qkv: Tensor, proj: Tensor, heads: int) -> None:
-    """:func:`init_mimetic` for weights of any module: ``(3 C, C)`` of queries, keys, values, and ``(C, C)``."""
+def init_mimetic_weights(qkv: Tensor, proj: Tensor, heads: int, *, values: bool = True) -> None:
+    """:func:`init_mimetic` for weights of any module: ``(3 C, C)`` of queries, keys, values, and ``(C, C)``.
+
+    Without ``values`` queries and keys alone are drawn, and the rest stays as it is.
+    """
     width = proj.shape[0]
     size = width // heads
 
     def factors(noise: float, identity: float) -> tuple[Tensor, Tensor]:
         target = noise * torch.randn(width, width) / width**0.5 + identity * torch.eye(width)
-        left, values, right = torch.linalg.svd(target)
-        root = values.sqrt()
+        left, strengths, right = torch.linalg.svd(target)
+        root = strengths.sqrt()
         return left * root, right.T * root
 
-    queries, keys, values = qkv.view(3, width, width)
+    queries, keys, carried = qkv.view(3, width, width)
     for head in range(heads):
         left, right = factors(0.7, 0.7)
         rows = slice(head * size, (head + 1) * size)
         queries[rows], keys[rows] = left[:, :size].T, right[:, :size].T
-    left, right = factors(0.4, -0.4)
-    values.copy_(left.T)
-    proj.copy_(right)
+    if values:
+        left, right = factors(0.4, -0.4)
+        carried.copy_(left.T)
+        proj.copy_(right)
 
 
 def drop_path_rates(rate: float, depth: int) -> list[float]:
