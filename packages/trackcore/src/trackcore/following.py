@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -178,7 +179,7 @@ def _text(values: Sequence[float]) -> str:
     return ",".join(f"{value:.4f}".rstrip("0").rstrip(".") for value in values)
 
 
-class _Lines:
+class _Lines(ABC):
     """A text file that is written as frames are tracked; it is opened with the first of them, since a box that cannot
     be tracked must not empty an earlier file."""
 
@@ -196,9 +197,9 @@ class _Lines:
         if self._file is not None:
             self._file.close()
 
+    @abstractmethod
     def lines(self, index: int, predictions: Sequence[Prediction]) -> str:
         """Text for the frame of this number, counted from 0."""
-        raise NotImplementedError
 
 
 class _BoxLines(_Lines):
