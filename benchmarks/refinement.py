@@ -1,6 +1,6 @@
 """Does refinement help? Base trackers with and without it, on unseen generated sequences and on clips of your own.
 
-    python benchmarks/refinement.py --output runs/refinement --tiny runs/smoke/tiny/weights.safetensors --clips bag
+    python benchmarks/refinement.py --output runs/refinement --tiny runs/smoke/onestream/weights.safetensors --clips bag
 
 Trains the recipe `small` on generated video, if no weights are given. Started again, it goes on where it was. KCF and
 CSRT take part where OpenCV has them; refinement.md says how to come by them.
@@ -64,9 +64,7 @@ def variants() -> dict[str, Rules]:
 
     return {
         "no feedback": Rules(feedback=False),
-        "overlap at least 0.5": Rules(min_overlap=0.5),
         "overlap at least 0.5, no feedback": Rules(min_overlap=0.5, feedback=False),
-        "two passes": Rules(passes=2),
     }
 
 
