@@ -193,7 +193,8 @@ class TestPreparing:
     @pytest.mark.parametrize("neck", ["pixelwise", "prroi_nonlocal"])
     @torch.no_grad()
     def test_computes_the_same(self, fill, neck):
-        network = build(replace(SMALL, neck=neck, blocks=(1, 1, 1), channels=(16, 16, 16), classes=10)).eval()
+        config = replace(SMALL, blocks=(1, 1, 1), channels=(16, 16, 16), classes=10, neck=neck, similarity="product")
+        network = build(config).eval()
         fill.fill_(network.state_dict())
         images, boxes = torch.randn(2, 3, 64, 64), torch.tensor([[16.0, 16, 32, 32]]).expand(2, 4)
         before = network(images, images.flip(0), boxes)
@@ -282,7 +283,7 @@ class TestWeights:
         assert model_of(checkpoints.load(path)).neck == "attention_first"
 
     def test_own_file(self, tmp_path):
-        config = replace(SMALL, neck="prroi")
+        config = replace(SMALL, neck="prroi", similarity="product")
         network = build(config)
         path = checkpoints.save_weights(tmp_path / "own.safetensors", network.state_dict(), {"model": to_yaml(config)})
         refiner = load_refiner(path, device="cpu")

@@ -177,7 +177,11 @@ class TestRuns:
 
     @pytest.mark.parametrize(
         "change",
-        [{"mask_head": "none"}, {"box_head": "none"}, {"box_head": "extremes", "neck": "prroi"}],
+        [
+            {"mask_head": "none"},
+            {"box_head": "none"},
+            {"box_head": "extremes", "neck": "prroi", "similarity": "product"},
+        ],
         ids=str,
     )
     def test_variants_train(self, video, tmp_path, change):

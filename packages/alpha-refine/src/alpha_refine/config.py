@@ -75,7 +75,10 @@ class ModelConfig:
                 f"got {self.adjusted}"
             )
         if self.similarity != "product" and self.neck not in ("pixelwise", "attention_first"):
-            raise ValueError(f"similarity {self.similarity!r} goes with the pixelwise necks, not with {self.neck!r}")
+            raise ValueError(
+                f"similarity {self.similarity!r} goes with the pixelwise necks, not with {self.neck!r}; "
+                "set similarity to 'product'"
+            )
         if self.box_head == "none" and self.mask_head == "none":
             raise ValueError("a refiner needs a box head or a mask head")
 
