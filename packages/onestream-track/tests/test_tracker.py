@@ -210,8 +210,6 @@ def test_bf16_tracks_close_to_fp32():
 def test_creating_by_name():
     tracker = create_tracker("onestream", recipe="debug", device="cpu")
     assert isinstance(tracker, Tracker)
-    with pytest.raises(ValueError, match="give weights"):
-        create()
     with pytest.raises(ValueError, match="fp32, bf16, fp16, int8"):
         create(recipe="debug", precision="fp64")
     with pytest.raises(ValueError, match="backend onnx or openvino"):
@@ -315,6 +313,15 @@ def test_a_lost_target_is_looked_for_in_a_growing_window():
     assert sides[6] == pytest.approx(found, rel=0.03)
 
 
+def test_sizes_follow_slowly_if_asked():
+    _, predictions = play(Policy(size_rate=0.5), 0.9, 0.9)
+    _, free = play(Policy(), 0.9)
+    (first, second), box = (prediction.box for prediction in predictions), BOXES[1]
+    np.testing.assert_allclose(first[2:], np.sqrt(box[2:] * free[0].box[2:]), rtol=1e-6)
+    np.testing.assert_allclose(first[:2] + first[2:] / 2, free[0].box[:2] + free[0].box[2:] / 2, atol=1e-6)
+    assert (np.abs(second[2:] - first[2:]) > 0).all()
+
+
 def test_the_template_follows_the_target_if_asked():
     policy = Policy(template_rate=0.25, template_every=2, template_above=0.8)
     network, predictions = play(policy, 0.9, 0.9, 0.5, 0.5, 0.9, 0.9)
@@ -327,7 +334,12 @@ def test_the_template_follows_the_target_if_asked():
 
 @pytest.mark.parametrize(
     ("changes", "says"),
-    [({"lost_below": 0.5}, "found_above"), ({"grow": 0.5}, "grow must be"), ({"template_rate": 2}, r"\[0, 1\]")],
+    [
+        ({"lost_below": 0.5}, "found_above"),
+        ({"grow": 0.5}, "grow must be"),
+        ({"template_rate": 2}, r"\[0, 1\]"),
+        ({"size_rate": 0}, "size_rate"),
+    ],
 )
 def test_policies_that_make_no_sense(changes, says):
     with pytest.raises(ValueError, match=says):

@@ -10,6 +10,8 @@ from trackcore.training.config import LoopConfig
 TemplateRange = Literal["ALL", "CTR_POINT", "CTR_REC", "GT_BOX"]
 Concatenation = Literal["direct", "template_central", "partition"]
 
+EXPORTED_CARD = "tracker.json"  # beside the graphs in a folder of `onestream-track export`
+
 
 @dataclass(frozen=True)
 class EliminationConfig:
@@ -121,6 +123,8 @@ class Policy:
     The defaults leave the published boxes as they are: a target is judged lost or not, and nothing follows from it.
 
     Attributes:
+        size_rate: share of a new width and height that is taken over, in their logarithms; 1 takes the network's box as
+            it is, less keeps small networks, whose sizes are noisy, from drifting.
         lost_below, patience: a target is lost after so many frames in a row with a score below this.
         found_above: a lost target is found again at this score or more.
         grow: while a target is lost, each frame's search window is larger by this factor, around the place where its
@@ -131,6 +135,7 @@ class Policy:
         template_above: score that an update needs.
     """
 
+    size_rate: float = 1.0
     lost_below: float = 0.2
     patience: int = 5
     found_above: float = 0.4
@@ -144,6 +149,8 @@ class Policy:
         for name in ("lost_below", "found_above", "template_rate", "template_above"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
+        if not 0 < self.size_rate <= 1:
+            raise ValueError(f"size_rate must lie in (0, 1], got {self.size_rate}")
         if self.found_above < self.lost_below:
             raise ValueError(f"found_above {self.found_above} must not lie below lost_below {self.lost_below}")
         for name in ("patience", "grow", "grow_to", "template_every"):
@@ -237,10 +244,11 @@ class OptimizerConfig:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything a training run is: network, data, optimiser, loop, losses."""
+    """Everything a training run is: network, data, optimiser, loop, losses; and how its tracker is to be run."""
 
     model: ModelConfig
     data: DataConfig
     optimizer: OptimizerConfig
     loop: LoopConfig
     loss: LossConfig = LossConfig()
+    policy: Policy = Policy()

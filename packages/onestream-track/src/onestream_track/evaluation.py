@@ -10,8 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from onestream_track.exporting import CARD
+from onestream_track.config import EXPORTED_CARD
 from onestream_track.loading import create
+from onestream_track.shipped import SHIPPED
 from trackcore.tracker import create_tracker
 from trackdata.evaluation import Progress, Scores, run, score, tracker_identity, write_report
 from trackdata.sequences import Dataset
@@ -20,12 +21,15 @@ from trackdata.sequences import Dataset
 def identity(options: Mapping[str, Any]) -> dict[str, Any]:
     """What makes results of this tracker its own; files are described by their content.
 
-    An exported folder is described by its card, which has the hashes of what is in it.
+    An exported folder is described by its card, which has the hashes of what is in it; the model that comes with the
+    package is a file like any other.
     """
     described = dict(options)
+    if described.get("weights") is None and described.get("recipe") is None:
+        described["weights"] = str(SHIPPED)
     weights = described.get("weights")
-    if weights is not None and (Path(weights) / CARD).is_file():
-        described["weights"] = str(Path(weights) / CARD)
+    if weights is not None and (Path(weights) / EXPORTED_CARD).is_file():
+        described["weights"] = str(Path(weights) / EXPORTED_CARD)
     return tracker_identity("onestream", described)
 
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from onestream_track.backbone import Features
-from onestream_track.config import ModelConfig
+from onestream_track.config import EXPORTED_CARD, ModelConfig
 from onestream_track.heads import Maps, decode, find_peak
 from onestream_track.network import OneStreamNetwork, Output
 from trackcore.checkpoints import file_hash, write_atomic
@@ -29,7 +29,7 @@ from trackcore.recipes import from_yaml, to_yaml
 
 Format = Literal["onnx", "openvino"]
 SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "openvino": ".xml"}
-GRAPH, INT8_GRAPH, CARD = "network", "network-int8", "tracker.json"
+GRAPH, INT8_GRAPH = "network", "network-int8"
 OUTPUTS = ("score", "size", "offset")
 # Largest accepted difference, relative to the largest value of an output. Rounding may keep another of two tokens that
 # get nearly the same attention, which changes the cells of both.
@@ -113,7 +113,7 @@ def export_network(
         "sha256": {file.name: file_hash(file) for file in sorted(folder.glob(f"{GRAPH}*"))},
     }
     text = json.dumps(facts, indent=2) + "\n"
-    write_atomic(folder / CARD, lambda file: file.write(text.encode()))
+    write_atomic(folder / EXPORTED_CARD, lambda file: file.write(text.encode()))
     return parities
 
 
@@ -154,9 +154,11 @@ def open_exported(
     folder = Path(folder)
     if backend not in SUFFIXES:
         raise ValueError(f"exported networks run with {' or '.join(SUFFIXES)}, got {backend!r}")
-    if not (folder / CARD).is_file():
-        raise ExportError(f"{folder} holds no exported network ({CARD}); write one with `onestream-track export`")
-    card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    if not (folder / EXPORTED_CARD).is_file():
+        raise ExportError(
+            f"{folder} holds no exported network ({EXPORTED_CARD}); write one with `onestream-track export`"
+        )
+    card = json.loads((folder / EXPORTED_CARD).read_text(encoding="utf-8"))
     if backend not in card["formats"]:
         raise ExportError(f"{folder} was exported for {', '.join(card['formats'])} alone, not for {backend}")
     if precision == "int8" and not card["int8"]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
-from onestream_track.config import ModelConfig, Policy
+from onestream_track.config import EXPORTED_CARD, ModelConfig, Policy
 from onestream_track.network import OneStreamNetwork, Output, build
 from onestream_track.pretrained import load_tracker
 from onestream_track.recipes import get_recipe
+from onestream_track.shipped import SHIPPED
 from onestream_track.tracker import MultiTargetTracker, OneStreamTracker
 from trackcore import checkpoints
 from trackcore.devices import pick_device
@@ -59,10 +61,10 @@ def create(
 
     Args:
         weights: own ``.safetensors`` (whose card names the network) or a published ``.pth.tar``; for the backends
-            ``onnx`` and ``openvino`` the folder that ``onestream-track export`` wrote. None leaves fresh random
-            weights, which is only good for trying things out.
+            ``onnx`` and ``openvino`` the folder that ``onestream-track export`` wrote. None takes the tiny model that
+            comes with the package, or for a recipe fresh random weights, which are only good for trying things out.
         recipe: the network; None takes what the weights say.
-        policy: how the tracker reacts to its score, whole or by what differs from the default, which is as published.
+        policy: how the tracker reacts to its score, whole or by what differs from :func:`recommended_policy`.
         device: see :func:`trackcore.devices.pick_device`; exported networks run on the CPU.
         precision: of the backbone; the head always runs in float32. OpenVINO runs all of the network in it. ``int8``
             is for networks exported with it.
@@ -75,10 +77,11 @@ def create(
         CheckpointError: the weights cannot be read, or fit another network.
         ExportError: there is no exported network, not for this backend, or not in this precision.
         UnknownRecipeError: no such recipe.
-        ValueError: neither weights nor recipe, weights that do not tell the network, or an unknown name of anything.
+        ValueError: weights that do not tell the network, or an unknown name of anything.
     """
     network, config, place = _network(weights, recipe, device, precision, backend, threads)
-    return OneStreamTracker(network, config, policy=_policy(policy), device=place, diagnostics=diagnostics)
+    policy = _policy(policy, weights, recipe)
+    return OneStreamTracker(network, config, policy=policy, device=place, diagnostics=diagnostics)
 
 
 def create_multi(
@@ -94,16 +97,33 @@ def create_multi(
 ) -> MultiTargetTracker:
     """Build a tracker of several targets at once; arguments and errors are those of :func:`create`."""
     network, config, place = _network(weights, recipe, device, precision, backend, threads)
-    return MultiTargetTracker(network, config, policy=_policy(policy), device=place, diagnostics=diagnostics)
+    policy = _policy(policy, weights, recipe)
+    return MultiTargetTracker(network, config, policy=policy, device=place, diagnostics=diagnostics)
 
 
-def _policy(given: Policy | Mapping[str, Any] | None) -> Policy:
-    if given is None or isinstance(given, Policy):
-        return given or Policy()
+def recommended_policy(weights: str | Path | None = None, recipe: str | None = None) -> Policy:
+    """What the card of weights, or of an exported folder, recommends: the recipe's policy when they were trained.
+
+    Without weights that of the recipe, or of the model that comes with the package. Published files have no card and
+    get the published behaviour.
+    """
+    if weights is None and recipe is not None:
+        return get_recipe(recipe).policy
+    path = Path(SHIPPED if weights is None else weights)
+    card = path / EXPORTED_CARD if path.is_dir() else path.with_suffix(".json")
+    if not (path.is_dir() or path.suffix == ".safetensors") or not card.is_file():
+        return Policy()
+    return Policy(**json.loads(card.read_text(encoding="utf-8")).get("policy", {}))
+
+
+def _policy(given: Policy | Mapping[str, Any] | None, weights: str | Path | None, recipe: str | None) -> Policy:
+    if isinstance(given, Policy):
+        return given
+    given = given or {}
     if unknown := set(given) - {field.name for field in fields(Policy)}:
         known = ", ".join(field.name for field in fields(Policy))
         raise ValueError(f"a policy has no {', '.join(sorted(unknown))} (known: {known})")
-    return Policy(**given)
+    return replace(recommended_policy(weights, recipe), **given)
 
 
 def _network(
@@ -139,7 +159,7 @@ def _network(
 def load_network(weights: str | Path | None = None, recipe: str | None = None) -> OneStreamNetwork:
     """A network on the CPU, in eval mode and without gradients; arguments and errors are those of :func:`create`."""
     if weights is None and recipe is None:
-        raise ValueError("give weights (a .safetensors or .pth.tar file) or the name of a recipe")
+        weights = SHIPPED
     checkpoint = checkpoints.load(weights) if weights is not None else None
     config = get_recipe(recipe).model if recipe is not None else model_of(checkpoint)
     if config is None:

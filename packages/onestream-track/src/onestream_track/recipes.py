@@ -165,6 +165,37 @@ def tiny() -> Recipe:
     )
 
 
+@recipe("tiny_long", family="onestream")
+def tiny_long() -> Recipe:
+    """The model that comes with the package: a somewhat larger one, an hour or two on two CPU cores.
+
+    It learns from three folders of generated video, see benchmarks/tiny.md: solid worlds, the same seen in little
+    detail, and flat shapes that are hard to tell apart.
+    """
+    small = tiny()
+    return replace(
+        small,
+        model=replace(
+            small.model, width=128, depth=4, heads=4, search_size=112, search_factor=3.5,
+            elimination=EliminationConfig(layers=(1,), keep=(0.7,), start_epoch=8, warm_epochs=4),
+        ),
+        data=replace(
+            small.data,
+            train=(
+                Source("got10k", "rich", "train", 0.55),
+                Source("got10k", "coarse", "train", 0.25),
+                Source("got10k", "hard", "train", 0.2),
+            ),
+            validation=(Source("got10k", "rich", "val"),),
+            center_jitter=1.3,
+            gray_probability=0.2,
+            brightness=0.3,
+        ),
+        optimizer=replace(small.optimizer, lr=3e-3, warmup_steps=100),
+        loop=replace(small.loop, epochs=60, validate_every=4, log_every=128, precision="bf16"),
+    )  # fmt: skip
+
+
 @recipe("tiny", family="droptrack")
 def droptrack_tiny() -> Recipe:
     """The small tracker with frame-identity vectors, to start from the encoder of dropmae-pretrain's recipe tiny."""

@@ -142,13 +142,22 @@ class Locator:
             )
         predictions = []
         for number, (target, cut, row) in enumerate(zip(targets, cuts, found, strict=True)):
-            box = clip_to_frame(box_from_crop(row[:4], target.box, cut.scale, size), height, width, CLIP_MARGIN)
+            box = self._calmed(box_from_crop(row[:4], target.box, cut.scale, size), target.box)
+            box = clip_to_frame(box, height, width, CLIP_MARGIN)
             score, extras = float(row[5]), {"response": float(row[4])}
             if self.diagnostics:
                 extras |= self._shown(output, cut, int(peak.index[number]), number)
             self._remember(target, frame, box, score)
             predictions.append(Prediction(box=box.copy(), score=score, lost=target.lost, extras=extras))
         return predictions
+
+    def _calmed(self, box: np.ndarray, before: np.ndarray) -> np.ndarray:
+        """``box`` about its centre, with a size between that of the box before and its own."""
+        if self.policy.size_rate == 1:
+            return box
+        centre = box[:2] + box[2:] / 2
+        size = before[2:] ** (1 - self.policy.size_rate) * box[2:] ** self.policy.size_rate
+        return np.concatenate([centre - size / 2, size])
 
     def _shown(self, output: Output, cut: Crop, peak: int, number: int) -> dict[str, Any]:
         return {

@@ -6,7 +6,7 @@ Needs ``pip install onestream-track[train]``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +176,7 @@ def train(
         "kind": "one-stream tracker",
         "recipe": name,
         "model": to_yaml(recipe.model),  # all that is needed to build the network again
+        "policy": asdict(recipe.policy),
         "configuration": text,
         "start_weights": str(start_weights) if start_weights is not None else None,
         "parameters": sum(parameter.numel() for parameter in task.model.parameters()),

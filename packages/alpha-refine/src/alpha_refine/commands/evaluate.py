@@ -52,11 +52,9 @@ def run(words: Sequence[str]) -> int:
     asked = tyro.cli(Evaluate, default=defaults, args=list(words), prog="alpha-refine evaluate")
     options, base_options = asked.refiner.options(), asked.base.options()
 
-    from rich.console import Console
-
     from alpha_refine.evaluation import evaluate
     from trackdata.datasets import open_dataset
-    from trackdata.evaluation import RunProgress, comparison_table
+    from trackdata.evaluation import RunProgress, comparison_table, table_console
 
     dataset = open_dataset(asked.dataset, asked.root, asked.split)
     with RunProgress() as progress:
@@ -82,7 +80,7 @@ def run(words: Sequence[str]) -> int:
             limit=asked.limit,
             on_progress=on_progress,
         )
-    Console().print(comparison_table(scores))
+    table_console().print(comparison_table(scores))
     print(f"report: {asked.output / 'report' / 'report.html'}")
     failures = [(entry.tracker, name, why) for entry in scores for name, why in entry.failures.items()]
     for tracker, name, why in failures:

@@ -48,11 +48,9 @@ def run(words: Sequence[str]) -> int:
     asked = tyro.cli(RefineResults, default=defaults, args=list(words), prog="alpha-refine refine-results")
     options = asked.refiner.options()
 
-    from rich.console import Console
-
     from alpha_refine.offline import refine_results
     from trackdata.datasets import open_dataset
-    from trackdata.evaluation import RunProgress, comparison_table, write_report
+    from trackdata.evaluation import RunProgress, comparison_table, table_console, write_report
     from trackdata.evaluation.scoring import recorded_name, results_folder
 
     dataset = open_dataset(asked.dataset, asked.root, asked.split)
@@ -71,7 +69,7 @@ def run(words: Sequence[str]) -> int:
         )
     compared = [(refined.tracker, refined), (recorded_name(source) or source.name, source)]
     report = write_report(compared, dataset, asked.output / "report", convention=asked.convention, limit=asked.limit)
-    Console().print(comparison_table(report.scores))
+    table_console().print(comparison_table(report.scores))
     print(f"refined results: {refined.folder}\nreport: {report.html}")
     for name, why in refined.failures.items():
         print(f"{PROGRAM}: {name} was not refined: {why}", file=sys.stderr)

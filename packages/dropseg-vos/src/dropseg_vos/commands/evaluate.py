@@ -69,11 +69,10 @@ def run(words: Sequence[str]) -> int:
 
     import json
 
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from dropseg_vos.evaluation import evaluate, open_benchmark, pack
-    from trackdata.evaluation import comparison_table
+    from trackdata.evaluation import comparison_table, table_console
     from trackdata.evaluation.segmentation import read_classes, write_davis_csv
     from trackdata.writing import write_atomically
 
@@ -105,7 +104,7 @@ def run(words: Sequence[str]) -> int:
             on_video=on_video,
         )
     scored = [result.scores for result in results if result.scores is not None]
-    console = Console()
+    console = table_console()
     if scored:
         console.print(comparison_table(scored))
     if asked.per_object and scored:

@@ -44,11 +44,9 @@ def run(words: Sequence[str]) -> int:
     asked = tyro.cli(Evaluate, args=list(words), prog="onestream-track evaluate")
     options = asked.tracker.options()
 
-    from rich.console import Console
-
     from onestream_track.evaluation import evaluate
     from trackdata.datasets import open_dataset
-    from trackdata.evaluation import RunProgress, comparison_table
+    from trackdata.evaluation import RunProgress, comparison_table, table_console
 
     dataset = open_dataset(asked.dataset, asked.root, asked.split)
     with RunProgress() as progress:
@@ -70,7 +68,7 @@ def run(words: Sequence[str]) -> int:
             limit=asked.limit,
             on_progress=on_progress,
         )
-    Console().print(comparison_table(scores))
+    table_console().print(comparison_table(scores))
     print(f"report: {asked.output / 'report' / 'report.html'}")
     failures = {f"{entry.tracker}: {name}": why for entry in scores for name, why in entry.failures.items()}
     for name, why in failures.items():

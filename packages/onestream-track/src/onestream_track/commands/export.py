@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -54,13 +54,13 @@ def run(words: Sequence[str]) -> int:
 
     from onestream_track.calibration import collect_inputs
     from onestream_track.exporting import export_network
-    from onestream_track.loading import load_network
+    from onestream_track.loading import load_network, recommended_policy
     from trackcore.checkpoints import file_hash
 
     network = load_network(**described)
-    card = {"recipe": choice.recipe}
-    if choice.weights is not None:
-        card |= {"source": choice.weights.name, "source_sha256": file_hash(choice.weights)}
+    card = {"recipe": choice.recipe, "policy": asdict(recommended_policy(**described))}
+    if described["weights"] is not None:
+        card |= {"source": Path(described["weights"]).name, "source_sha256": file_hash(described["weights"])}
     calibration = None if box is None else collect_inputs(network, asked.int8, box, asked.samples)
     formats = ("onnx", "openvino") if asked.format == "both" else (asked.format,)
     for file, parity in export_network(network, asked.output, formats, calibration=calibration, card=card).items():

@@ -12,6 +12,7 @@ import tyro
 
 from onestream_track.cli import PROGRAM, UsageError
 from onestream_track.config import Policy
+from onestream_track.shipped import SHIPPED
 
 Many = Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
 
@@ -21,24 +22,23 @@ class NetworkChoice:
     """Which network."""
 
     weights: Path | None = None
-    """own .safetensors, whose card names the network, or a published .pth.tar"""
+    """own .safetensors, whose card names the network, or a published .pth.tar; by default the tiny model that comes
+    with the package"""
     recipe: str | None = None
     """name of the network's recipe, for weights that do not tell (see `onestream-track recipes`)"""
 
     def described(self) -> dict[str, Any]:
-        """``weights`` and ``recipe`` for :mod:`onestream_track.loading`.
-
-        Raises:
-            UsageError: neither is given.
-        """
-        if self.weights is None and self.recipe is None:
-            raise UsageError("give --weights FILE, or --recipe NAME to try a network without trained weights")
-        if self.weights is None:
+        """``weights`` and ``recipe`` for :mod:`onestream_track.loading`; says so when no weights are given."""
+        weights = self.weights
+        if weights is None and self.recipe is None:
+            weights = SHIPPED
+            print(f"{PROGRAM}: no --weights: the tiny model that comes with the package", file=sys.stderr)
+        elif weights is None:
             print(
                 f"{PROGRAM}: no --weights: {self.recipe!r} runs with random weights and its boxes mean nothing",
                 file=sys.stderr,
             )
-        return {"weights": None if self.weights is None else str(self.weights), "recipe": self.recipe}
+        return {"weights": None if weights is None else str(weights), "recipe": self.recipe}
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,22 @@ class TrackerChoice(NetworkChoice):
     """what computes; for onnx and openvino --weights is a folder of `onestream-track export`"""
     policy: Policy = field(default_factory=Policy)
     """how the tracker reacts to its own score"""
+    as_published: bool = False
+    """react as published where no flag says otherwise, not as the card of the weights recommends"""
 
     def options(self) -> dict[str, Any]:
         """Arguments for :func:`onestream_track.loading.create`, plain values all of them.
 
-        The policy holds what differs from the published behaviour alone, so that results are known by it.
+        The policy holds what differs from the published behaviour alone, so that results are known by it; the rest is
+        as the card of the weights recommends, unless ``as_published``.
+
+        Raises:
+            UsageError: an exported network is asked for and no folder of one is given.
         """
+        if self.backend in ("onnx", "openvino") and self.weights is None:
+            raise UsageError(f"--backend {self.backend} needs --weights, a folder of `onestream-track export`")
         usual = asdict(Policy())
-        policy = {name: value for name, value in asdict(self.policy).items() if value != usual[name]}
+        policy = {name: v for name, v in asdict(self.policy).items() if self.as_published or v != usual[name]}
         chosen = {name: getattr(self, name) for name in ("device", "precision")}
         if self.backend != "torch":
             chosen["backend"] = self.backend

@@ -34,9 +34,7 @@ class Compare:
 
 
 def _compare(command: Compare) -> int:
-    from rich.console import Console
-
-    from trackdata.evaluation import compare, comparison_table, load_scores
+    from trackdata.evaluation import compare, comparison_table, load_scores, table_console
     from trackdata.writing import write_atomically
 
     if not command.files:
@@ -50,7 +48,7 @@ def _compare(command: Compare) -> int:
         comparison = compare(scores, command.figure, command.samples, command.seed, command.level)
     for message in dict.fromkeys(str(warning.message) for warning in caught):
         error_console().print(f"trackdata: {message}", markup=False)
-    console = Console()
+    console = table_console()
     console.print(table)
     console.print(comparison)
     if command.json is not None:

@@ -146,14 +146,12 @@ def _finish(
     limit: int | None,
 ) -> int:
     """Write the report, print the table; 1 when any sequence failed."""
-    from rich.console import Console
-
-    from trackdata.evaluation import comparison_table, write_report
+    from trackdata.evaluation import comparison_table, table_console, write_report
 
     report = write_report(results, dataset, output, title=title, convention=convention, limit=limit)
-    Console().print(comparison_table(report.scores))
+    table_console().print(comparison_table(report.scores))
     if report.comparison is not None and report.comparison.differences:
-        Console().print(report.comparison)
+        table_console().print(report.comparison)
     print(f"report: {report.html}")
     return tell_failures([(entry.tracker, entry.failures) for entry in report.scores])
 

@@ -50,9 +50,7 @@ class Masks:
 def _masks(command: Masks) -> int:
     import json
 
-    from rich.console import Console
-
-    from trackdata.evaluation import comparison_table
+    from trackdata.evaluation import comparison_table, table_console
     from trackdata.evaluation.segmentation import read_classes, score_masks, write_davis_csv
     from trackdata.writing import write_atomically
 
@@ -67,7 +65,7 @@ def _masks(command: Masks) -> int:
         score_masks(path, videos, rules, workers=command.workers, limit=command.limit, seen=seen)
         for path in command.results
     ]
-    Console().print(comparison_table(scores))
+    table_console().print(comparison_table(scores))
     for entry in scores:
         for video, note in entry.notes.items():
             print(f"trackdata: {entry.tracker}, {video}: {note}", file=sys.stderr)

@@ -137,9 +137,7 @@ def _challenge(name: str | None, source: Source) -> Challenge:
 
 
 def _tell(scores: Sequence[Scores]) -> int:
-    from rich.console import Console
+    from trackdata.evaluation import comparison_table, table_console
 
-    from trackdata.evaluation import comparison_table
-
-    Console().print(comparison_table(scores))
+    table_console().print(comparison_table(scores))
     return tell_failures([(entry.tracker, entry.failures) for entry in scores])

@@ -26,8 +26,9 @@ Signatures:
 - ``read_tracks``, ``write_track``, ``write_legacy``, ``write_toolkit``: result files.
 - ``submit(benchmark, results, root, archive=None) -> Packed``: the checked archive for a benchmark's server;
   ``pack_got10k(folder, expected)`` and others in ``trackdata.evaluation.submissions`` do it without the dataset.
-- ``comparison_table(scores)``: a rich table of several trackers; ``compare(scores) -> Comparison``: bootstrap intervals
-  and paired differences; ``by_attribute(scores, read_attributes(dataset))``: figures by the benchmark's attributes.
+- ``comparison_table(scores)``: a rich table of several trackers, to print on a ``table_console()``;
+  ``compare(scores) -> Comparison``: bootstrap intervals and paired differences; ``by_attribute(scores,
+  read_attributes(dataset))``: figures by the benchmark's attributes.
 
 Nothing here imports torch; Matplotlib and Jinja are imported when a report is written.
 """
@@ -59,6 +60,7 @@ from trackdata.evaluation.scores import (
     comparison_table,
     evaluate,
     load_scores,
+    table_console,
 )
 from trackdata.evaluation.scoring import score
 from trackdata.evaluation.sequence_scores import SequenceScores
@@ -112,6 +114,7 @@ __all__ = [
     "run_all",
     "score",
     "submit",
+    "table_console",
     "tracker_identity",
     "write_legacy",
     "write_report",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from trackdata.evaluation.records import PredictionError, Track, Truth
 from trackdata.evaluation.sequence_scores import Repairs, SequenceScores, mean_curve, mean_value
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
 
@@ -236,6 +238,16 @@ def comparison_table(scores: Sequence[Scores], title: str | None = None) -> Tabl
         how = [f"{entry.convention}, {entry.dataset}"] if mixed else []
         table.add_row(entry.tracker, *how, *figures, str(len(entry.sequences)), str(len(entry.failures)))
     return table
+
+
+def table_console() -> Console:
+    """A console to print tables on: as wide as the terminal, and in a log, whose lines may be long, wide enough."""
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = 160
+    return console
 
 
 def warn_if_mixed(scores: Sequence[Scores]) -> bool:
