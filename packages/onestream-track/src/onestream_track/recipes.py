@@ -192,7 +192,7 @@ def tiny_long() -> Recipe:
             brightness=0.3,
         ),
         optimizer=replace(small.optimizer, lr=3e-3, warmup_steps=100),
-        loop=replace(small.loop, epochs=60, validate_every=4, log_every=128, precision="bf16"),
+        loop=replace(small.loop, epochs=48, validate_every=4, log_every=128, precision="bf16"),
     )  # fmt: skip
 
 
