@@ -1,6 +1,6 @@
 """Does refinement help? Base trackers with and without it, on unseen generated sequences and on clips of your own.
 
-    python benchmarks/refinement.py --output runs/refinement --tiny runs/smoke/onestream/weights.safetensors --clips bag
+    python benchmarks/refinement.py --output runs/refinement --clips bag
 
 Trains the recipe `small` on generated video, if no weights are given. Started again, it goes on where it was. KCF and
 CSRT take part where OpenCV has them; refinement.md says how to come by them.
@@ -37,7 +37,7 @@ class Options:
     weights: Path | None = None
     """refiner to use; by default the recipe `small` is trained below OUTPUT"""
     tiny: Path | None = None
-    """weights of a one-stream tracker, which is then one of the bases"""
+    """weights of a one-stream tracker, which is one of the bases; by default the model that comes with the package"""
     bases: tuple[str, ...] = ("opencv:mil", "opencv:kcf", "opencv:csrt")
     """other base trackers; those that this OpenCV lacks are left out"""
     clips: tuple[Path, ...] = ()
@@ -107,12 +107,12 @@ def datasets(options: Options) -> dict[str, Dataset]:
 
 def bases(options: Options) -> dict[str, tuple[str, dict[str, str]]]:
     """Base trackers that work here: how the table calls them, registered name and options."""
+    from onestream_track.shipped import SHIPPED
     from trackcore.opencv_trackers import MissingTrackerError
     from trackcore.tracker import create_tracker
 
     wanted = {base: (base, {}) for base in options.bases}
-    if options.tiny is not None:
-        wanted["tiny"] = "onestream", {"weights": str(options.tiny), "device": "cpu"}
+    wanted["tiny"] = "onestream", {"weights": str(options.tiny or SHIPPED), "device": "cpu"}
     usable = {}
     for called, (base, given) in wanted.items():
         try:

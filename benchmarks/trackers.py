@@ -1,7 +1,6 @@
 """Our trackers beside OpenCV's, on generated sequences that none has seen and on clips of your own: one table, one run.
 
-    python benchmarks/trackers.py --output runs/trackers --onestream runs/smoke/onestream/weights.safetensors \
-        --sparse runs/smoke/sparse/weights.safetensors --clips bag
+    python benchmarks/trackers.py --output runs/trackers --sparse runs/smoke/sparse/weights.safetensors --clips bag
 
 Started again, it goes on where it was. KCF and CSRT take part where OpenCV has them; refinement.md says how to come by
 them.
@@ -32,7 +31,7 @@ class Options:
     output: Path
     """folder of video and results"""
     onestream: Path | None = None
-    """weights of a one-stream tracker"""
+    """weights of a one-stream tracker; by default the model that comes with the package"""
     sparse: Path | None = None
     """weights of a SparseTT tracker"""
     others: tuple[str, ...] = ("opencv:csrt", "opencv:kcf", "opencv:mil", "static")
@@ -62,10 +61,11 @@ def datasets(options: Options) -> Iterator[tuple[str, Dataset]]:
 
 def entrants(options: Options) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Trackers that work here: how the table calls them, registered name and options."""
+    from onestream_track.shipped import SHIPPED
     from trackcore.opencv_trackers import MissingTrackerError
     from trackcore.tracker import create_tracker
 
-    for registered, weights in (("onestream", options.onestream), ("sparse", options.sparse)):
+    for registered, weights in (("onestream", options.onestream or SHIPPED), ("sparse", options.sparse)):
         if weights is not None:
             yield registered, registered, {"weights": str(weights), "device": "cpu"}
     for name in options.others:

@@ -45,7 +45,7 @@ def test_card():
     card = json.loads(SHIPPED.with_suffix(".json").read_text())
     assert SHIPPED.stat().st_size <= 12e6
     assert card["sha256"] == checkpoints.file_hash(SHIPPED)
-    assert card["recipe"] == "onestream/tiny_long"
+    assert card["recipe"] == "tiny_long"
     recipe = get_recipe("tiny_long")
     assert card["policy"] == asdict(recipe.policy) == asdict(recommended_policy())
     assert yaml.safe_load(card["model"])["width"] == recipe.model.width

@@ -313,6 +313,24 @@ def test_a_lost_target_is_looked_for_in_a_growing_window():
     assert sides[6] == pytest.approx(found, rel=0.03)
 
 
+def test_far_peaks_count_if_asked():
+    def network(template, search, *, template_mask=None):
+        score = torch.full((1, 1, 8, 8), 1e-4)
+        score[0, 0, 4, 4], score[0, 0, 7, 7] = 0.5, 0.9
+        maps = Maps(score, torch.full((1, 2, 8, 8), 0.25), torch.full((1, 2, 8, 8), 0.4))
+        return Output(maps, decode(maps, find_peak(score).index), Features(search))
+
+    scores = {}
+    for share in (0, 0.2, 1):
+        tracker = OneStreamTracker(network, SMALL, policy=Policy(window=share))
+        tracker.init(FRAME, BOXES[1])
+        prediction = tracker.update(FRAME)
+        scores[share] = prediction.score
+        weight = 1 - share * (1 - hann_window(8)[7, 7].item()) if share < 1 else hann_window(8)[4, 4].item()
+        assert prediction.extras["response"] == pytest.approx(weight * prediction.score, rel=1e-5)
+    assert scores == pytest.approx({0: 0.9, 0.2: 0.9, 1: 0.5})
+
+
 def test_sizes_follow_slowly_if_asked():
     _, predictions = play(Policy(size_rate=0.5), 0.9, 0.9)
     _, free = play(Policy(), 0.9)

@@ -123,6 +123,8 @@ class Policy:
     The defaults leave the published boxes as they are: a target is judged lost or not, and nothing follows from it.
 
     Attributes:
+        window: share of the Hann window in the weights of the score map; 0 takes the highest score wherever it is,
+            which follows faster motion and jumps to similar objects more often.
         size_rate: share of a new width and height that is taken over, in their logarithms; 1 takes the network's box as
             it is, less keeps small networks, whose sizes are noisy, from drifting.
         lost_below, patience: a target is lost after so many frames in a row with a score below this.
@@ -135,6 +137,7 @@ class Policy:
         template_above: score that an update needs.
     """
 
+    window: float = 1.0
     size_rate: float = 1.0
     lost_below: float = 0.2
     patience: int = 5
@@ -146,7 +149,7 @@ class Policy:
     template_above: float = 0.7
 
     def __post_init__(self) -> None:
-        for name in ("lost_below", "found_above", "template_rate", "template_above"):
+        for name in ("window", "lost_below", "found_above", "template_rate", "template_above"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
         if not 0 < self.size_rate <= 1:

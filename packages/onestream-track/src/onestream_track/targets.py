@@ -95,7 +95,8 @@ class Locator:
     ):
         self.network, self.config, self.policy = network, config, policy
         self.device, self.diagnostics = device, diagnostics
-        self._window = hann_window(config.search_grid).to(device)
+        hann = hann_window(config.search_grid)
+        self._window = torch.lerp(torch.ones_like(hann), hann, policy.window).to(device)
 
     def start(self, frame: np.ndarray, box: np.ndarray) -> Target:
         """A target at ``box`` (x, y, w, h in pixels) of an RGB uint8 frame. Raises ValueError: one cannot be used."""
