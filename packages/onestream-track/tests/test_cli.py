@@ -51,6 +51,20 @@ def test_track_writes_boxes_and_overlay(video, tmp_path, capsys):
     assert "random weights" in captured.err
 
 
+def test_tokens_of_each_frame(video, tmp_path, capsys):
+    words = ["track", str(video), "--init", "40,30,32.5,24", "--recipe", "debug", "--device", "cpu"]
+    assert main([*words, "--tokens", str(tmp_path / "tokens")]) == 0
+    with open_video(tmp_path / "tokens") as frames:
+        pictures = [frame.image for frame in frames]
+    assert len(pictures) == 4  # the first frame is not searched
+    assert {picture.shape for picture in pictures} == {(192, 2 * 2 * (96 + 8), 3)}
+    crop, left = pictures[0][:, :192].astype(int), pictures[0][:, 208:400].astype(int)
+    faded = np.abs(crop - left).max(2).reshape(12, 16, 12, 16).max((1, 3)) > 24
+    assert 0.25 * 144 <= faded.sum() <= 0.35 * 144  # three in ten go
+    assert main([*words, "--tokens", str(tmp_path / "tokens"), "--init", "1,2,30,40"]) == 2
+    assert "one target" in capsys.readouterr().err
+
+
 def test_several_targets(video, tmp_path, capsys):
     saved, overlay = tmp_path / "boxes.txt", tmp_path / "overlay.mp4"
     words = ["track", str(video), "--init", "40,30,32.5,24", "--init", "90,50,20,20", "--recipe", "debug"]

@@ -6,7 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from onestream_track.config import ModelConfig
+from trackcore.tracker import Prediction
+
 GAP = 8  # white pixels between panels
+READABLE = 224  # smaller crops are enlarged to about this side
 
 
 def elimination_picture(image: np.ndarray, removed: Sequence[np.ndarray], cells: int) -> np.ndarray:
@@ -30,3 +34,17 @@ def elimination_picture(image: np.ndarray, removed: Sequence[np.ndarray], cells:
         patches = np.kron(gone.reshape(cells, cells), np.ones((side, side), bool))
         panels += [np.where(patches[..., None], faded, image), white]
     return np.concatenate(panels, axis=1)
+
+
+def elimination_panels(prediction: Prediction, config: ModelConfig) -> np.ndarray:
+    """:func:`elimination_picture` of a frame, from a tracker with ``diagnostics``; small crops are enlarged.
+
+    Raises:
+        ValueError: the prediction has no diagnostics.
+    """
+    if "removed" not in prediction.extras:
+        raise ValueError("the prediction does not say what was eliminated: make the tracker with diagnostics=True")
+    image = prediction.extras["search"].image
+    picture = elimination_picture(image, prediction.extras["removed"], config.search_grid)
+    times = max(1, round(READABLE / config.search_size))
+    return picture.repeat(times, 0).repeat(times, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ class Track:
     """overlay to write: a video file or a folder for frames"""
     save: Path | None = None
     """text file to write: one line x,y,w,h a frame; with several targets the layout of MOT Challenge"""
+    tokens: Path | None = None
+    """video file or folder to write: each frame's search crop, and what is left of it after each elimination"""
 
 
 def run(words: Sequence[str]) -> int:
@@ -34,20 +37,36 @@ def run(words: Sequence[str]) -> int:
     if not asked.init:
         raise UsageError("--init x,y,w,h, the target's box in the first frame, is missing")
     boxes, options = [parse_box(text) for text in asked.init], asked.tracker.options()
+    several = len(boxes) > 1
+    if asked.tokens is not None:
+        if several or asked.tracker.backend != "torch":
+            raise UsageError("--tokens goes with one target and the backend torch")
+        options["diagnostics"] = True
 
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from onestream_track.loading import create, create_multi
+    from onestream_track.pictures import elimination_panels
     from trackcore.following import track_targets, track_video
-    from trackcore.video import open_video
+    from trackcore.video import DEFAULT_FPS, open_sink, open_video
 
     written: dict[str, Any] = {"output": asked.output, "boxes": asked.save}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    several = len(boxes) > 1
     tracker = create_multi(**options) if several else create(**options)
-    with open_video(asked.source, on_error="skip") as frames, Progress(*columns) as bar:
+    if asked.tokens is not None and not tracker.config.elimination.layers:
+        raise UsageError("--tokens: this network has no elimination")
+    with ExitStack() as stack:
+        frames = stack.enter_context(open_video(asked.source, on_error="skip"))
+        bar = stack.enter_context(Progress(*columns))
         job = bar.add_task("tracking", total=frames.length)
-        written["on_frame"] = lambda frame, predictions: bar.advance(job)
+        tokens = asked.tokens and stack.enter_context(open_sink(asked.tokens, frames.fps or DEFAULT_FPS))
+
+        def on_frame(frame: Any, predictions: Any) -> None:
+            if tokens and predictions.extras:
+                tokens.write(elimination_panels(predictions, tracker.config))
+            bar.advance(job)
+
+        written["on_frame"] = on_frame
         if several:
             followed = track_targets(tracker, frames, boxes, **written)
         else:
@@ -56,7 +75,7 @@ def run(words: Sequence[str]) -> int:
     score = "" if followed.score is None else f", mean score {followed.score:.2f}"
     lost = f", lost in {followed.lost}" if followed.lost else ""
     print(f"{followed.frames} frames{skipped}: {followed.rate:.1f} frames/s in the tracker{score}{lost}")
-    for path in (asked.output, asked.save):
+    for path in (asked.output, asked.save, asked.tokens):
         if path is not None:
             print(f"wrote {path}")
     return INTERRUPTED if followed.interrupted else FINISHED
