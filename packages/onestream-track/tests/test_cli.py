@@ -102,7 +102,8 @@ def test_a_video_of_one_frame(tmp_path):
     ("words", "status", "message"),
     [
         (["track", "VIDEO", "--init", "1,2,3", "--recipe", "debug"], 2, "x,y,w,h"),
-        (["track", "VIDEO", "--init", "1,2,3,4"], 2, "--weights"),
+        (["track", "VIDEO", "--init", "1,2,3,4", "--backend", "onnx"], 2, "--weights"),
+        (["track", "VIDEO", "--init", "1,2,3,4", "--backend", "graph", "--device", "cpu"], 1, "needs a CUDA device"),
         (["track", "VIDEO", "--recipe", "debug"], 2, "--init x,y,w,h"),
         (["follow", "VIDEO"], 2, "known: train, track"),
         (["track", "VIDEO", "--init", "nan,2,3,4", "--recipe", "debug"], 1, "NaN"),

@@ -362,3 +362,43 @@ def test_the_template_follows_the_target_if_asked():
 def test_policies_that_make_no_sense(changes, says):
     with pytest.raises(ValueError, match=says):
         Policy(**changes)
+
+
+def moving_square():
+    """Frames of a bright square on speckled ground, and its box in the first."""
+    ground = np.random.default_rng(0).integers(0, 80, (120, 160, 3)).astype(np.uint8)
+    frames = []
+    for step in range(5):
+        frame = ground.copy()
+        frame[40:60, 50 + 3 * step : 74 + 3 * step] = 220
+        frames.append(frame)
+    return frames, np.array([50.0, 40, 24, 20])
+
+
+def boxes_of(tracker):
+    frames, box = moving_square()
+    tracker.init(frames[0], box)
+    return np.array([tracker.update(frame).box for frame in frames[1:]])
+
+
+def test_crops_cut_on_the_device(network_with_random_head):
+    found = boxes_of(OneStreamTracker(network_with_random_head, SMALL, crop="device"))
+    np.testing.assert_allclose(found, boxes_of(OneStreamTracker(network_with_random_head, SMALL)), atol=0.5)
+    shown = OneStreamTracker(network_with_random_head, SMALL, crop="device", diagnostics=True)
+    np.testing.assert_array_equal(boxes_of(shown), found)
+
+
+@pytest.fixture
+def network_with_random_head():
+    torch.manual_seed(0)
+    return build(SMALL).eval().requires_grad_(False)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_graphs_give_the_same(network_with_random_head):
+    network = network_with_random_head.cuda()
+    eager = boxes_of(OneStreamTracker(network, SMALL, device="cuda"))
+    graphed = OneStreamTracker(network, SMALL, device="cuda", graph=True)
+    np.testing.assert_allclose(boxes_of(graphed), eager, atol=1e-3)
+    np.testing.assert_allclose(boxes_of(graphed), eager, atol=1e-3)  # from the second target on nothing is captured

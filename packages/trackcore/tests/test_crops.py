@@ -6,10 +6,13 @@ import importlib.util
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+import torch
 
 from trackcore.crops import CropError, box_from_crop, box_in_crop, crop, crop_window
+from trackcore.device_crops import crop_on_device
 
 FOLDER = Path(__file__).parent / "conformance"
 
@@ -115,3 +118,22 @@ def test_mapping_back_shifts_by_the_documented_half_pixel():
     x, y, w, h = box_in_crop(box, box, scale, size)
     returned = box_from_crop(np.array([x + w / 2, y + h / 2, w, h]), box, scale, size)
     np.testing.assert_allclose(returned, box - np.array([0.5, 0.5, 0, 0]) / scale, atol=1e-12)
+
+
+@pytest.mark.parametrize("published_border", [True, False])
+def test_crop_on_device(published_border):
+    generator = np.random.default_rng(0)
+    image = cv2.resize(generator.integers(0, 256, (12, 16, 3), np.uint8), (160, 120), interpolation=cv2.INTER_CUBIC)
+    boxes = [
+        np.array([50.2, 40.7, 30.0, 20.0]),
+        np.array([-8.0, 90.0, 40.0, 50.0]),  # over a corner
+        np.array([150.5, 20.0, 12.0, 9.0]),
+        np.array([300.0, 300.0, 20.0, 20.0]),  # nothing of the frame
+        np.array([70.0, 60.0, 3.0, 3.0]),
+    ]
+    factors = [4.0, 2.0, 5.0, 2.0, 4.0]
+    cut, scales = crop_on_device(torch.from_numpy(image), boxes, factors, 64, published_border=published_border)
+    for found, scale, box, factor in zip(cut, scales, boxes, factors, strict=True):
+        expected = crop(image, box, factor, 64, published_border=published_border)
+        assert np.abs(found.numpy().astype(int) - expected.image).max() <= 1
+        assert scale == expected.scale

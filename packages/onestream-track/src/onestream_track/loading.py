@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 
@@ -15,13 +15,14 @@ from onestream_track.network import OneStreamNetwork, Output, build
 from onestream_track.pretrained import load_tracker
 from onestream_track.recipes import get_recipe
 from onestream_track.shipped import SHIPPED
+from onestream_track.targets import CropPlace
 from onestream_track.tracker import MultiTargetTracker, OneStreamTracker
 from trackcore import checkpoints
 from trackcore.devices import pick_device
 from trackcore.recipes import from_yaml
 
 Precision = Literal["fp32", "bf16", "fp16", "int8"]
-Backend = Literal["torch", "compile", "onnx", "openvino"]
+Backend = Literal["torch", "compile", "graph", "onnx", "openvino"]
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "int8"}
@@ -56,6 +57,7 @@ def create(
     backend: Backend = "torch",
     threads: int | None = None,
     diagnostics: bool = False,
+    crop: CropPlace = "host",
 ) -> OneStreamTracker:
     """Build a tracker (registered as ``onestream``).
 
@@ -68,10 +70,10 @@ def create(
         device: see :func:`trackcore.devices.pick_device`; exported networks run on the CPU.
         precision: of the backbone; the head always runs in float32. OpenVINO runs all of the network in it. ``int8``
             is for networks exported with it.
-        backend: ``torch`` as it is, ``compile`` through ``torch.compile`` (the first calls take long), ``onnx`` in ONNX
-            Runtime, ``openvino`` in OpenVINO.
+        backend: ``torch`` as it is, ``compile`` through ``torch.compile`` (the first calls take long), ``graph`` as a
+            CUDA graph, ``onnx`` in ONNX Runtime, ``openvino`` in OpenVINO.
         threads: of exported networks; None leaves it to the runtime.
-        diagnostics: see :class:`onestream_track.tracker.OneStreamTracker`.
+        diagnostics, crop: see :class:`onestream_track.tracker.OneStreamTracker`.
 
     Raises:
         CheckpointError: the weights cannot be read, or fit another network.
@@ -80,8 +82,8 @@ def create(
         ValueError: weights that do not tell the network, or an unknown name of anything.
     """
     network, config, place = _network(weights, recipe, device, precision, backend, threads)
-    policy = _policy(policy, weights, recipe)
-    return OneStreamTracker(network, config, policy=policy, device=place, diagnostics=diagnostics)
+    how = {"policy": _policy(policy, weights, recipe), "device": place, "diagnostics": diagnostics, "crop": crop}
+    return OneStreamTracker(network, config, graph=backend == "graph", **how)
 
 
 def create_multi(
@@ -94,11 +96,12 @@ def create_multi(
     backend: Backend = "torch",
     threads: int | None = None,
     diagnostics: bool = False,
+    crop: CropPlace = "host",
 ) -> MultiTargetTracker:
     """Build a tracker of several targets at once; arguments and errors are those of :func:`create`."""
     network, config, place = _network(weights, recipe, device, precision, backend, threads)
-    policy = _policy(policy, weights, recipe)
-    return MultiTargetTracker(network, config, policy=policy, device=place, diagnostics=diagnostics)
+    how = {"policy": _policy(policy, weights, recipe), "device": place, "diagnostics": diagnostics, "crop": crop}
+    return MultiTargetTracker(network, config, graph=backend == "graph", **how)
 
 
 def recommended_policy(weights: str | Path | None = None, recipe: str | None = None) -> Policy:
@@ -136,8 +139,8 @@ def _network(
 ) -> tuple[Callable[..., Output], ModelConfig, torch.device]:
     if precision not in _HINTS:
         raise ValueError(f"precision must be one of {', '.join(_HINTS)}, got {precision!r}")
-    if backend not in ("torch", "compile", *_EXPORTED):
-        raise ValueError(f"backend must be torch, compile, onnx or openvino, got {backend!r}")
+    if backend not in get_args(Backend):
+        raise ValueError(f"backend must be one of {', '.join(get_args(Backend))}, got {backend!r}")
     if backend in _EXPORTED:
         from onestream_track.exporting import open_exported  # optional dependencies
 
@@ -149,9 +152,11 @@ def _network(
         return exported, exported.config, torch.device("cpu")
     if precision not in _DTYPES:
         raise ValueError(f"precision {precision} needs the backend onnx or openvino and a network exported with it")
+    place = pick_device(device)
+    if backend == "graph" and place.type != "cuda":
+        raise ValueError(f"the backend graph needs a CUDA device, got {place.type}")
     network = load_network(weights, recipe)
     network.backbone.to(_DTYPES[precision])
-    place = pick_device(device)
     network.to(place)
     return torch.compile(network) if backend == "compile" else network, network.config, place
 

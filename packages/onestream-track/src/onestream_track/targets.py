@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -20,11 +20,15 @@ from onestream_track.heads import decode, find_peak
 from onestream_track.network import Output
 from trackcore.boxes import clip_to_frame
 from trackcore.crops import Crop, box_from_crop, box_in_crop, crop
+from trackcore.device_crops import crop_on_device
+from trackcore.graphs import Graphed
 from trackcore.tracker import Prediction, check_box, check_correction, check_frame
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 CLIP_MARGIN = 10.0
+
+CropPlace = Literal["host", "device"]
 
 
 def hann_window(cells: int) -> Tensor:
@@ -35,10 +39,18 @@ def hann_window(cells: int) -> Tensor:
 
 def normalise(image: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
     """``(S, S, 3)`` uint8 RGB to ``(1, 3, S, S)`` float32, ImageNet mean and standard deviation."""
-    pixels = torch.from_numpy(image).to(device).permute(2, 0, 1).float().div_(255.0)
-    mean = torch.tensor(MEAN, device=device)[:, None, None]
-    std = torch.tensor(STD, device=device)[:, None, None]
-    return pixels.sub_(mean).div_(std)[None]
+    return Normalise(device)(torch.from_numpy(image).to(device)[None])
+
+
+class Normalise:
+    """``(B, S, S, 3)`` uint8 RGB to ``(B, 3, S, S)`` float32, ImageNet mean and standard deviation."""
+
+    def __init__(self, device: torch.device | str):
+        self._mean, self._std = (torch.tensor(values, device=device)[:, None, None] for values in (MEAN, STD))
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Normalised images."""
+        return images.permute(0, 3, 1, 2).float().div_(255.0).sub_(self._mean).div_(self._std)
 
 
 @dataclass
@@ -83,6 +95,9 @@ class Locator:
         policy: what follows from scores.
         device: where the network lives.
         diagnostics: put the search crop, score map, response and eliminated tokens into ``Prediction.extras``.
+        crop: where search crops are cut: on the ``host``, as published, or on the ``device``, where a pixel may differ
+            by one grey level.
+        graph: replay what is computed of crops as a CUDA graph; see :class:`trackcore.graphs.Graphed`.
     """
 
     def __init__(
@@ -92,21 +107,46 @@ class Locator:
         policy: Policy,
         device: torch.device,
         diagnostics: bool = False,
+        crop: CropPlace = "host",
+        graph: bool = False,
     ):
         self.network, self.config, self.policy = network, config, policy
-        self.device, self.diagnostics = device, diagnostics
+        self.device, self.diagnostics, self.crop = device, diagnostics, crop
+        self._normalise = Normalise(device)
         hann = hann_window(config.search_grid)
         self._window = torch.lerp(torch.ones_like(hann), hann, policy.window).to(device)
+        self._compute = Graphed(self._evaluate) if graph else self._evaluate
 
     def start(self, frame: np.ndarray, box: np.ndarray) -> Target:
         """A target at ``box`` (x, y, w, h in pixels) of an RGB uint8 frame. Raises ValueError: one cannot be used."""
         box = check_box(box, check_frame(frame).shape[:2])
         cut = self._cut_template(frame, box)
-        template = normalise(cut.image, self.device)
+        template = self._normalised(cut)
         return Target(box, template, self._voters(box, cut), template, box)
 
     def _cut_template(self, frame: np.ndarray, box: np.ndarray) -> Crop:
         return crop(frame, box, self.config.template_factor, self.config.template_size)
+
+    def _normalised(self, cut: Crop) -> Tensor:
+        return self._normalise(torch.from_numpy(cut.image).to(self.device)[None])
+
+    def _cut_searches(self, frame: np.ndarray, targets: Sequence[Target]) -> tuple[Tensor, list[float]]:
+        """``(B, S, S, 3)`` uint8 search crops on the device, and the scale of each."""
+        boxes, size = [target.box for target in targets], self.config.search_size
+        factors = [target.reach * self.config.search_factor for target in targets]
+        if self.crop == "device":
+            return crop_on_device(torch.from_numpy(frame).to(self.device), boxes, factors, size)
+        cuts = [crop(frame, box, factor, size) for box, factor in zip(boxes, factors, strict=True)]
+        images = [torch.from_numpy(cut.image).to(self.device)[None] for cut in cuts]
+        return _stack(images), [cut.scale for cut in cuts]
+
+    def _evaluate(self, template: Tensor, images: Tensor, voters: Tensor | None) -> tuple[Output, Tensor, Tensor]:
+        """Output of the network, the peak's cell ``(B,)``, and ``(B, 6)``: box, response and score there."""
+        output = self.network(template, self._normalise(images), template_mask=voters)
+        maps = output.maps
+        peak = find_peak(self._window * maps.score)
+        scores = maps.score.flatten(1).gather(1, peak.index[:, None])
+        return output, peak.index, torch.cat([decode(maps, peak.index), peak.score[:, None], scores], dim=1)
 
     def _voters(self, box: np.ndarray, template: Crop) -> Tensor | None:
         if not self.config.elimination.layers or self.config.elimination.template_range != "GT_BOX":
@@ -126,28 +166,23 @@ class Locator:
         height, width = check_frame(frame).shape[:2]
         if not targets:
             return []
-        size = self.config.search_size
-        cuts = [crop(frame, target.box, target.reach * self.config.search_factor, size) for target in targets]
-        search = _stack([normalise(cut.image, self.device) for cut in cuts])
+        images, scales = self._cut_searches(frame, targets)
         voters = None if targets[0].voters is None else _stack([target.voters for target in targets])
-        output = self.network(_stack([target.template for target in targets]), search, template_mask=voters)
-        maps = output.maps
-        peak = find_peak(self._window * maps.score)
+        output, peaks, found = self._compute(_stack([target.template for target in targets]), images, voters)
         # One transfer from the device instead of one for each number.
-        scores = maps.score.flatten(1).gather(1, peak.index[:, None])
-        found = torch.cat([decode(maps, peak.index), peak.score[:, None], scores], dim=1).double().cpu().numpy()
+        found = found.double().cpu().numpy()
         if not np.isfinite(found).all():
             raise RuntimeError(
                 f"the network's output is not finite (boxes and scores {found.tolist()}): the weights are damaged, "
                 "or the precision is too low for them; try fp32"
             )
         predictions = []
-        for number, (target, cut, row) in enumerate(zip(targets, cuts, found, strict=True)):
-            box = self._calmed(box_from_crop(row[:4], target.box, cut.scale, size), target.box)
+        for number, (target, scale, row) in enumerate(zip(targets, scales, found, strict=True)):
+            box = self._calmed(box_from_crop(row[:4], target.box, scale, self.config.search_size), target.box)
             box = clip_to_frame(box, height, width, CLIP_MARGIN)
             score, extras = float(row[5]), {"response": float(row[4])}
             if self.diagnostics:
-                extras |= self._shown(output, cut, int(peak.index[number]), number)
+                extras |= self._shown(frame, target, output, int(peaks[number]), number)
             self._remember(target, frame, box, score)
             predictions.append(Prediction(box=box.copy(), score=score, lost=target.lost, extras=extras))
         return predictions
@@ -160,10 +195,10 @@ class Locator:
         size = before[2:] ** (1 - self.policy.size_rate) * box[2:] ** self.policy.size_rate
         return np.concatenate([centre - size / 2, size])
 
-    def _shown(self, output: Output, cut: Crop, peak: int, number: int) -> dict[str, Any]:
+    def _shown(self, frame: np.ndarray, target: Target, output: Output, peak: int, number: int) -> dict[str, Any]:
         return {
             "peak": peak,
-            "search": cut,
+            "search": crop(frame, target.box, target.reach * self.config.search_factor, self.config.search_size),
             "score_map": output.maps.score[number, 0].float().cpu().numpy(),
             "removed": tuple(stage[number].cpu().numpy() for stage in output.features.removed),
         }
@@ -184,7 +219,7 @@ class Locator:
             target.place = box
         target.age += 1
         if policy.template_rate and target.age >= policy.template_every and score >= policy.template_above:
-            newest = normalise(self._cut_template(frame, box).image, self.device)
+            newest = self._normalised(self._cut_template(frame, box))
             target.template, target.age = torch.lerp(target.first, newest, policy.template_rate), 0
 
 

@@ -12,7 +12,7 @@ import torch
 
 from onestream_track.config import ModelConfig, Policy
 from onestream_track.network import Output
-from onestream_track.targets import Locator, Target
+from onestream_track.targets import CropPlace, Locator, Target
 from trackcore.tracker import Prediction
 
 
@@ -26,6 +26,9 @@ class OneStreamTracker:
         policy: what follows from scores; by default nothing, as published.
         device: where the network lives.
         diagnostics: put the search crop, score map, response and eliminated tokens into ``Prediction.extras``.
+        crop: where search crops are cut: on the ``host``, as published, or on the ``device``, where a pixel may differ
+            by one grey level.
+        graph: replay what is computed of crops as a CUDA graph; ``device`` must be a CUDA device.
     """
 
     def __init__(
@@ -36,8 +39,11 @@ class OneStreamTracker:
         policy: Policy | None = None,
         device: torch.device | str = "cpu",
         diagnostics: bool = False,
+        crop: CropPlace = "host",
+        graph: bool = False,
     ):
-        self._locator = Locator(network, config, policy or Policy(), torch.device(device), diagnostics)
+        policy, device = policy or Policy(), torch.device(device)
+        self._locator = Locator(network, config, policy, device, diagnostics, crop, graph)
         self._target: Target | None = None
 
     @property
@@ -101,8 +107,11 @@ class MultiTargetTracker:
         policy: Policy | None = None,
         device: torch.device | str = "cpu",
         diagnostics: bool = False,
+        crop: CropPlace = "host",
+        graph: bool = False,
     ):
-        self._locator = Locator(network, config, policy or Policy(), torch.device(device), diagnostics)
+        policy, device = policy or Policy(), torch.device(device)
+        self._locator = Locator(network, config, policy, device, diagnostics, crop, graph)
         self._targets: dict[int, Target] = {}
         self._next = 0
 

@@ -77,7 +77,7 @@ def crop_window(box: np.ndarray, factor: float) -> CropWindow:
     return CropWindow(left=round(x + 0.5 * w - 0.5 * side), top=round(y + 0.5 * h - 0.5 * side), side=side)
 
 
-def _span(start: int, side: int, length: int, published_border: bool) -> tuple[int, int]:
+def visible_span(start: int, side: int, length: int, published_border: bool) -> tuple[int, int]:
     """First and one-past-last frame index that a window ``[start, start + side)`` shows of ``length`` pixels."""
     first = max(start, 0)
     last = min(start + side, length)
@@ -131,8 +131,8 @@ def crop(
         CropError: see :func:`crop_window`.
     """
     window = crop_window(box, factor)
-    columns = _span(window.left, window.side, image.shape[1], published_border)
-    rows = _span(window.top, window.side, image.shape[0], published_border)
+    columns = visible_span(window.left, window.side, image.shape[1], published_border)
+    rows = visible_span(window.top, window.side, image.shape[0], published_border)
 
     def cut(source: np.ndarray) -> np.ndarray:
         canvas = np.zeros((window.side, window.side, *source.shape[2:]), source.dtype)

@@ -49,8 +49,10 @@ class TrackerChoice(NetworkChoice):
     """auto, cpu, cuda, cuda:1, mps"""
     precision: Literal["fp32", "bf16", "fp16", "int8"] = "fp32"
     """of the backbone; with openvino of all of the network; int8 for networks exported with it"""
-    backend: Literal["torch", "compile", "onnx", "openvino"] = "torch"
-    """what computes; for onnx and openvino --weights is a folder of `onestream-track export`"""
+    backend: Literal["torch", "compile", "graph", "onnx", "openvino"] = "torch"
+    """what computes; graph is a CUDA graph; for onnx and openvino --weights is a folder of `onestream-track export`"""
+    crop: Literal["host", "device"] = "host"
+    """where search crops are cut; on the device a pixel may differ by one grey level"""
     policy: Policy = field(default_factory=Policy)
     """how the tracker reacts to its own score"""
     as_published: bool = False
@@ -72,6 +74,8 @@ class TrackerChoice(NetworkChoice):
         chosen = {name: getattr(self, name) for name in ("device", "precision")}
         if self.backend != "torch":
             chosen["backend"] = self.backend
+        if self.crop != "host":
+            chosen["crop"] = self.crop
         return self.described() | chosen | ({"policy": policy} if policy else {})
 
 
