@@ -51,8 +51,8 @@ def forward(names: tuple[str, ...], device: str, repeats: int) -> list[Figure]:
     return figures
 
 
-def training(names: tuple[str, ...], device: str, batch: int, repeats: int) -> list[Figure]:
-    """Forward, losses, backward, clipping and AdamW step, float32, elimination at its final rate."""
+def training(names: tuple[str, ...], precision: str, options: Options) -> list[Figure]:
+    """Forward, losses, backward, clipping and AdamW step, elimination at its final rate."""
     import torch
 
     from onestream_track.losses import losses
@@ -60,27 +60,35 @@ def training(names: tuple[str, ...], device: str, batch: int, repeats: int) -> l
     from onestream_track.recipes import get_recipe
     from onestream_track.training import OneStreamTask
 
+    device, batch = options.device, options.train_batch
+    autocast = torch.autocast(device, torch.bfloat16, enabled=precision == "bf16")
     figures = []
     for name in names:
         recipe = get_recipe(name)
         config = recipe.model
         task = OneStreamTask(recipe)
         model = task.model.train().to(device)
+        called = torch.compile(model) if options.train_compiled else model
         optimizer = task.build_optimizer(task.parameter_groups())
         template = torch.randn(batch, 3, config.template_size, config.template_size, device=device)
         search = torch.randn(batch, 3, config.search_size, config.search_size, device=device)
         boxes = torch.tensor([[0.4, 0.4, 0.25, 0.2]], device=device).expand(batch, 4)
 
-        def step(model=model, optimizer=optimizer, template=template, search=search, boxes=boxes) -> None:
+        def step(
+            model=model, called=called, optimizer=optimizer, template=template, search=search, boxes=boxes
+        ) -> None:
             optimizer.zero_grad(set_to_none=True)
-            losses(model(template, search).maps, boxes)["total"].backward()
+            with autocast:
+                maps = called(template, search).maps
+            losses(maps, boxes)["total"].backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 0.1)
             optimizer.step()
 
-        seconds = median_seconds(step, repeats, warmup=1, finish=waiting(device)) / batch
+        seconds = median_seconds(step, options.train_repeats, warmup=2, finish=waiting(device)) / batch
         # The gradients with respect to inputs and to weights cost one forward pass each.
         gflop = 3 * GFLOP_PER_MAC * macs(config).total
-        figures.append(Figure(f"{name}, training step, fp32", seconds, "pair", gflop, "fp32", f"batch {batch}"))
+        how = f"{precision}, compiled" if options.train_compiled else precision
+        figures.append(Figure(f"{name}, training step, {how}", seconds, "pair", gflop, precision, f"batch {batch}"))
     return figures
 
 
@@ -96,6 +104,10 @@ class Options:
     """pairs of a training step"""
     repeats: int = 10
     """timed forward passes; the median counts"""
+    train_precisions: tuple[str, ...] = ("fp32",)
+    """of training steps: fp32, bf16 (mixed)"""
+    train_compiled: bool = False
+    """training steps through torch.compile"""
     train_repeats: int = 3
     """timed training steps"""
     device: str = "cpu"
@@ -109,7 +121,8 @@ class Options:
 def main(options: Options) -> None:
     machine = measure_machine(options.device)
     figures = forward(options.recipes, options.device, options.repeats)
-    figures += training(options.train_recipes, options.device, options.train_batch, options.train_repeats)
+    for precision in options.train_precisions:
+        figures += training(options.train_recipes, precision, options)
     report("network", machine, figures, options.label, options.output)
 
 
