@@ -30,11 +30,15 @@ def test_is_that_of_a_sort(shape, levels, share, dtype, seed):
     rows = torch.randint(levels, shape, generator=torch.Generator().manual_seed(seed)).to(dtype)
     count = 1 + int(share * (shape[-1] - 1))
     assert torch.equal(kth_largest(rows, count), by_sorting(rows, count))
+    if dtype == torch.float32:
+        rows = rows - levels // 2
+        assert torch.equal(selection._by_bits(rows, count), by_sorting(rows, count))
 
 
-def test_nan_is_the_largest_and_infinities_have_their_place():
-    rows = torch.tensor([[1.0, float("nan"), -float("inf"), float("inf"), 2.0]])
-    found = torch.cat([kth_largest(rows, count) for count in range(1, 6)], dim=1)
+@pytest.mark.parametrize("way", [kth_largest, selection._by_bits])
+def test_nan_is_the_largest_and_infinities_have_their_place(way):
+    rows = torch.tensor([[1.0, -float("nan"), -float("inf"), float("inf"), 2.0]])
+    found = torch.cat([way(rows, count) for count in range(1, 6)], dim=1)
     torch.testing.assert_close(
         found, torch.tensor([[float("nan"), float("inf"), 2.0, 1.0, -float("inf")]]), equal_nan=True
     )
