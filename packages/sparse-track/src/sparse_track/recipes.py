@@ -120,7 +120,7 @@ def tiny() -> Recipe:
             clip_norm=1.0,
             log_every=64,
         ),
-        tracking=TrackingConfig(test_lr=0.4, window_influence=0.2, penalty_k=0.05),
+        tracking=TrackingConfig(test_lr=0.1, window_influence=0.1, penalty_k=0.2),
     )
 
 
