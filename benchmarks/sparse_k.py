@@ -32,6 +32,8 @@ class Options:
     """of the fresh weights and of the training samples"""
     epochs: int | None = None
     """the whole schedule, shortened to so many epochs; the recipe's when left out"""
+    precision: str = "fp32"
+    """of the training; bf16 is faster on processors that have instructions for it"""
     train: int = 240
     """sequences to train on, of 40 frames"""
     unseen: int = 60
@@ -54,7 +56,7 @@ def track(options: Options, count: int, seed: int) -> dict[str, float]:
     recipe = replace(
         recipe,
         model=replace(recipe.model, neck=neck),
-        loop=replace(recipe.loop, seed=seed, device="cpu", workers=options.workers),
+        loop=replace(recipe.loop, seed=seed, device="cpu", workers=options.workers, precision=options.precision),
     )
     if options.epochs is not None:
         *before, last = recipe.optimizer.schedule
