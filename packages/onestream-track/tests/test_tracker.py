@@ -386,6 +386,8 @@ def test_crops_cut_on_the_device(network_with_random_head):
     np.testing.assert_allclose(found, boxes_of(OneStreamTracker(network_with_random_head, SMALL)), atol=0.5)
     shown = OneStreamTracker(network_with_random_head, SMALL, crop="device", diagnostics=True)
     np.testing.assert_array_equal(boxes_of(shown), found)
+    with pytest.raises(ValueError, match="crop must be host or device, got 'gpu'"):
+        OneStreamTracker(network_with_random_head, SMALL, crop="gpu")
 
 
 @pytest.fixture

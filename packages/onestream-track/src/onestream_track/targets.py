@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -98,6 +98,9 @@ class Locator:
         crop: where search crops are cut: on the ``host``, as published, or on the ``device``, where a pixel may differ
             by one grey level.
         graph: replay what is computed of crops as a CUDA graph; see :class:`trackcore.graphs.Graphed`.
+
+    Raises:
+        ValueError: another place for crops.
     """
 
     def __init__(
@@ -110,6 +113,8 @@ class Locator:
         crop: CropPlace = "host",
         graph: bool = False,
     ):
+        if crop not in get_args(CropPlace):
+            raise ValueError(f"crop must be host or device, got {crop!r}")
         self.network, self.config, self.policy = network, config, policy
         self.device, self.diagnostics, self.crop = device, diagnostics, crop
         self._normalise = Normalise(device)
@@ -170,7 +175,7 @@ class Locator:
         voters = None if targets[0].voters is None else _stack([target.voters for target in targets])
         output, peaks, found = self._compute(_stack([target.template for target in targets]), images, voters)
         # One transfer from the device instead of one for each number.
-        found = found.double().cpu().numpy()
+        found = found.cpu().double().numpy()  # in this order: not every device has float64
         if not np.isfinite(found).all():
             raise RuntimeError(
                 f"the network's output is not finite (boxes and scores {found.tolist()}): the weights are damaged, "
