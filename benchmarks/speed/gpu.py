@@ -8,10 +8,8 @@ cuda` themselves.
 
 from __future__ import annotations
 
-import statistics
 import tempfile
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,24 +18,10 @@ import numpy as np
 import tyro
 from machine import measure_machine, waiting
 from reporting import Figure, report
+from segment import take_turns
 
 FRAME = (720, 1280)
 BOX = (520.0, 300.0, 140.0, 90.0)  # x, y, w, h
-
-
-def take_turns(functions: Mapping[str, Callable[[], object]], repeats: int, device: str) -> dict[str, float]:
-    """Median seconds of functions that are called one after the other, over and over."""
-    finish = waiting(device) or (lambda: None)
-    seconds: dict[str, list[float]] = {name: [] for name in functions}
-    for number in range(5 + repeats):
-        for name, function in functions.items():
-            finish()
-            began = time.perf_counter()
-            function()
-            finish()
-            if number >= 5:
-                seconds[name].append(time.perf_counter() - began)
-    return {name: statistics.median(times) for name, times in seconds.items()}
 
 
 def frames(recipe: str, targets: int, options: Options) -> list[Figure]:
@@ -80,7 +64,7 @@ def frames(recipe: str, targets: int, options: Options) -> list[Figure]:
         functions[name] = function
     gflop = 2e-9 * targets * macs(config).total
     called = f"{recipe.rpartition('/')[2]}, {targets} target{'s' if targets > 1 else ''}"
-    seconds = take_turns(functions, options.repeats, options.device)
+    seconds = take_turns(functions, options.repeats, waiting(options.device))
     return [
         Figure(f"{called}, {name}", median, "frame", gflop, ways[name][1], f"{seconds['eager'] / median:.2f} x eager")
         for name, median in seconds.items()
@@ -120,7 +104,7 @@ def refining(options: Options) -> list[Figure]:
                 refiner.refine(frame, template, box, mask=mask)
 
             functions[name] = function
-        seconds = take_turns(functions, options.repeats, options.device)
+        seconds = take_turns(functions, options.repeats, waiting(options.device))
         gflop = 1e-9 * measure_size(config).flops(mask=mask)
         for name, median in seconds.items():
             note = f"{seconds['as published'] / median:.2f} x as published"
@@ -152,7 +136,7 @@ def attention(options: Options) -> list[Figure]:
             }
             for what, passes in (("attention", 1), ("attention, forward and backward", 3)):
                 functions = {name: _pass(form, given, passes > 1) for name, form in forms.items()}
-                seconds = take_turns(functions, options.repeats, options.device)
+                seconds = take_turns(functions, options.repeats, waiting(options.device))
                 gflop = passes * 4e-9 * shape[0] * tokens**2 * width
                 for name, median in seconds.items():
                     note = f"{median / seconds['dense']:.2f} x dense"
@@ -199,8 +183,11 @@ class Options:
 
 def main(options: Options) -> None:
     machine = measure_machine(options.device)
-    figures = [figure for recipe in options.recipes for n in options.targets for figure in frames(recipe, n, options)]
-    report("tracked frames on a GPU", machine, figures, options.label, options.output)
+    figures: list[Figure] = []
+    for recipe in options.recipes:
+        for targets in options.targets:
+            figures += frames(recipe, targets, options)
+            report("tracked frames on a GPU", machine, figures, options.label, options.output)
     report("refine on a GPU", machine, refining(options), options.label, options.output)
     report("top-k attention on a GPU", machine, attention(options), options.label, options.output)
 
