@@ -141,7 +141,7 @@ def test_evaluated_beside_the_original(weights, exported, video, tmp_path, capsy
         ({"device": "cuda"}, ValueError, "the CPU"),
         ({"recipe": "debug"}, ValueError, "folder"),
         ({"weights": "nowhere"}, ExportError, "onestream-track export"),
-        ({"backend": "tensorrt"}, ValueError, "torch, compile, onnx or openvino"),
+        ({"backend": "tensorrt"}, ValueError, "torch, compile, graph, onnx, openvino"),
     ],
 )
 def test_mistakes(exported, options, error, says):
