@@ -49,7 +49,9 @@ On another processor or another version of PyTorch the weights come out slightly
 ## How well it tracks
 
 As GOT-10k counts (in per cent; frames/s on two CPU cores, everything but decoding), with the policy of its card
-({policy}). Generated video: 30 sequences of 60 frames each that it has not seen.
+({policy}).
+Generated video: 30 sequences of 60 frames each that it has not seen. Real clips: no
+weights were trained on them, but the policy was chosen with them in view, see benchmarks/tiny.md.
 
 {table}
 

@@ -50,14 +50,14 @@ class Graphed(Generic[Result]):
     def _capture(self, tensors: tuple[Tensor | None, ...]) -> tuple[list[Tensor | None], torch.cuda.CUDAGraph, Result]:
         places = [None if tensor is None else tensor.clone() for tensor in tensors]
         device = next(place.device for place in places if place is not None)
-        # The warm-up must not run on the stream that captures, and that one not be the default stream.
-        stream = torch.cuda.Stream(device)
-        stream.wait_stream(torch.cuda.current_stream(device))
-        with torch.cuda.stream(stream):
-            for _ in range(_WARMUP):
-                self.function(*places)
-        torch.cuda.current_stream(device).wait_stream(stream)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            result = self.function(*places)
+        with torch.cuda.device(device):  # the streams and the graph are those of the current device
+            stream = torch.cuda.Stream()
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):  # the warm-up must not run on the default stream
+                for _ in range(_WARMUP):
+                    self.function(*places)
+            torch.cuda.current_stream().wait_stream(stream)
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph):
+                result = self.function(*places)
         return places, graph, result
